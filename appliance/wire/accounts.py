@@ -9,13 +9,13 @@ from .fields import Answer, Device, Login, Password, Request
 __all__ = ["Account", "Devices", "NewPassword", "Session", "SignIn", "SignedInDevice"]
 
 
-class SignIn(Request, kw_only=True):
+class SignIn(Request, frozen=True, kw_only=True):
     login: Login
     password: Password
     device: Device = "unnamed"
 
 
-class Account(Answer, kw_only=True):
+class Account(Answer, frozen=True, kw_only=True):
     id: str
     login: str
     role: str
@@ -23,19 +23,19 @@ class Account(Answer, kw_only=True):
     created_at: datetime
 
 
-class Session(Answer, kw_only=True):
+class Session(Answer, frozen=True, kw_only=True):
     token: str
     device_id: str
     expires_at: datetime
     account: Account
 
 
-class NewPassword(Request, kw_only=True):
+class NewPassword(Request, frozen=True, kw_only=True):
     old: Password
     new: Password
 
 
-class SignedInDevice(Answer, kw_only=True):
+class SignedInDevice(Answer, frozen=True, kw_only=True):
     id: str
     device: str
     created_at: datetime
@@ -44,5 +44,5 @@ class SignedInDevice(Answer, kw_only=True):
     current: bool
 
 
-class Devices(Answer, kw_only=True):
+class Devices(Answer, frozen=True, kw_only=True):
     items: list[SignedInDevice]

@@ -9,7 +9,7 @@ from .fields import Answer
 __all__ = ["Change", "Changes"]
 
 
-class Change(Answer, kw_only=True):
+class Change(Answer, frozen=True, kw_only=True):
     seq: int
     node: str
     change: str
@@ -22,9 +22,9 @@ class Change(Answer, kw_only=True):
     at: datetime
 
 
-class Changes(Answer, kw_only=True):
+class Changes(Answer, frozen=True, kw_only=True):
     items: list[Change]
     cursor: str
     more: bool
     fork: bool
-    """The cursor's mark is not in this journal (a restore, a lost fail-over): unite, never delete."""
+    """The cursor's mark isn't in this journal (restore, lost fail-over): unite, never delete."""

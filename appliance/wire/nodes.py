@@ -19,7 +19,7 @@ Kind = Literal["file", "folder", "link"]
 Flag = Literal["windows-unfit", "case-twin"]
 
 
-class Space(Answer, kw_only=True):
+class Space(Answer, frozen=True, kw_only=True):
     id: str
     seq: int
     quota_bytes: int
@@ -33,7 +33,7 @@ class Space(Answer, kw_only=True):
     root: str
 
 
-class Node(Answer, kw_only=True):
+class Node(Answer, frozen=True, kw_only=True):
     id: str
     parent: str | None
     """None for the root; the trash shows as its parent for what lies directly in it."""
@@ -54,13 +54,13 @@ class Node(Answer, kw_only=True):
     """Of a file's content: uploaded, or quarantined after a mismatch."""
 
 
-class Nodes(Answer, kw_only=True):
+class Nodes(Answer, frozen=True, kw_only=True):
     items: list[Node]
     next: str | None
     """Give it back as `after` for the next page; None after the last."""
 
 
-class Listing(Request, kw_only=True):
+class Listing(Request, frozen=True, kw_only=True):
     """Children of several folders in one call, ordered by folder and name."""
 
     parents: Annotated[list[Id], Meta(min_length=1, max_length=200)]
@@ -68,7 +68,7 @@ class Listing(Request, kw_only=True):
     limit: Limit = 1000
 
 
-class Move(Request, kw_only=True):
+class Move(Request, frozen=True, kw_only=True):
     """Rename, move, change of mode or mtime; what is absent stays."""
 
     name: Name | None = None
@@ -79,19 +79,19 @@ class Move(Request, kw_only=True):
     """Refused with 409 unless it is the node's current rev; absent: whatever it is."""
 
 
-class Copy(Request, kw_only=True):
+class Copy(Request, frozen=True, kw_only=True):
     parent: Id
     name: Name
 
 
-class Restore(Request, kw_only=True):
+class Restore(Request, frozen=True, kw_only=True):
     """From the trash, to where it was or elsewhere."""
 
     parent: Id | None = None
     name: Name | None = None
 
 
-class Version(Answer, kw_only=True):
+class Version(Answer, frozen=True, kw_only=True):
     id: str
     size: int
     sha256: str | None
@@ -103,17 +103,17 @@ class Version(Answer, kw_only=True):
     current: bool
 
 
-class Versions(Answer, kw_only=True):
+class Versions(Answer, frozen=True, kw_only=True):
     items: list[Version]
     next: str | None
 
 
-class RestoreVersion(Request, kw_only=True):
+class RestoreVersion(Request, frozen=True, kw_only=True):
     base: Id | None = None
     """The current version as the caller knows it; absent: whatever it is."""
 
 
-class Chunk(Answer, kw_only=True):
+class Chunk(Answer, frozen=True, kw_only=True):
     index: int
     offset: int
     length: int
@@ -121,7 +121,7 @@ class Chunk(Answer, kw_only=True):
     status: str
 
 
-class Chunks(Answer, kw_only=True):
+class Chunks(Answer, frozen=True, kw_only=True):
     """The chunk list of a version's blob."""
 
     version: str
@@ -129,19 +129,19 @@ class Chunks(Answer, kw_only=True):
     items: list[Chunk]
 
 
-class TrashItem(Answer, kw_only=True):
+class TrashItem(Answer, frozen=True, kw_only=True):
     node: Node
     name: str
     from_parent: str
     trashed_at: datetime
 
 
-class TrashPage(Answer, kw_only=True):
+class TrashPage(Answer, frozen=True, kw_only=True):
     items: list[TrashItem]
     next: str | None
 
 
-class Ticket(Answer, kw_only=True):
+class Ticket(Answer, frozen=True, kw_only=True):
     """A download URL: valid until expires_at, for anyone who holds it under its conditions."""
 
     url: str | None
@@ -153,29 +153,29 @@ class Ticket(Answer, kw_only=True):
     etag: str
 
 
-class TicketTarget(Request, kw_only=True):
+class TicketTarget(Request, frozen=True, kw_only=True):
     node: Id
     version: Id | None = None
 
 
-class TicketRequest(Request, kw_only=True):
+class TicketRequest(Request, frozen=True, kw_only=True):
     targets: Annotated[list[TicketTarget], Meta(min_length=1, max_length=1000)]
     chunks: bool = False
     """With the chunk list of each blob of at most 16 chunks."""
 
 
-class TicketOutcome(Answer, kw_only=True):
+class TicketOutcome(Answer, frozen=True, kw_only=True):
     ticket: Ticket | None
     chunks: list[Chunk] | None
     code: str | None
     detail: str | None
 
 
-class Tickets(Answer, kw_only=True):
+class Tickets(Answer, frozen=True, kw_only=True):
     items: list[TicketOutcome]
 
 
-class Mismatch(Request, kw_only=True):
+class Mismatch(Request, frozen=True, kw_only=True):
     """A chunk that arrived with other bytes than its fingerprint says."""
 
     version: Id

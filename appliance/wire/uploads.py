@@ -50,12 +50,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-class ChunkSpec(Request, kw_only=True):
+class ChunkSpec(Request, frozen=True, kw_only=True):
     length: Length
     sha256: Sha256
 
 
-class BeginUpload(Request, kw_only=True):
+class BeginUpload(Request, frozen=True, kw_only=True):
     size: Length
     chunk_class: Class = 0
     chunks: Annotated[list[ChunkSpec], Meta(max_length=10_000)]
@@ -65,11 +65,11 @@ class BeginUpload(Request, kw_only=True):
     """Checked against the chunk list when present."""
 
 
-class Begin(Request, kw_only=True):
+class Begin(Request, frozen=True, kw_only=True):
     uploads: Annotated[list[BeginUpload], Meta(min_length=1, max_length=1000)]
 
 
-class PartUrl(Answer, kw_only=True):
+class PartUrl(Answer, frozen=True, kw_only=True):
     part: int
     url: str
     headers: dict[str, str]
@@ -77,14 +77,14 @@ class PartUrl(Answer, kw_only=True):
     expires_at: datetime
 
 
-class UploadChunk(Answer, kw_only=True):
+class UploadChunk(Answer, frozen=True, kw_only=True):
     part: int
     length: int
     sha256: str
     status: Literal["missing", "uploaded"]
 
 
-class Upload(Answer, kw_only=True):
+class Upload(Answer, frozen=True, kw_only=True):
     id: str
     """Also the id of the blob that it becomes."""
     state: Literal["reserved", "uploading", "completing", "uploaded", "aborting", "purged"]
@@ -101,76 +101,76 @@ class Upload(Answer, kw_only=True):
     expires_at: datetime
 
 
-class BeginOutcome(Answer, kw_only=True):
+class BeginOutcome(Answer, frozen=True, kw_only=True):
     status: Literal["known", "resume", "new", "empty", "error"]
     """empty: a file of no bytes has no upload; commit it with upload null."""
     upload: Upload | None = None
     """Of known: the upload that became the blob; its id is what a commit takes."""
-    urls: list[PartUrl] = []
+    urls: tuple[PartUrl, ...] = ()
     """For the first missing parts; ask for more as they are needed."""
     code: str | None = None
     detail: str | None = None
 
 
-class Begun(Answer, kw_only=True):
+class Begun(Answer, frozen=True, kw_only=True):
     items: list[BeginOutcome]
     server_time: datetime
 
 
-class SignParts(Request, kw_only=True):
+class SignParts(Request, frozen=True, kw_only=True):
     parts: Annotated[list[PartNumber], Meta(min_length=1, max_length=1000)]
 
 
-class PartUrls(Answer, kw_only=True):
+class PartUrls(Answer, frozen=True, kw_only=True):
     urls: list[PartUrl]
     server_time: datetime
 
 
-class RecordedPart(Request, kw_only=True):
+class RecordedPart(Request, frozen=True, kw_only=True):
     part: PartNumber
     etag: Etag
 
 
-class RecordParts(Request, kw_only=True):
+class RecordParts(Request, frozen=True, kw_only=True):
     parts: Annotated[list[RecordedPart], Meta(min_length=1, max_length=1000)]
 
 
-class RefusedPart(Answer, kw_only=True):
+class RefusedPart(Answer, frozen=True, kw_only=True):
     part: int
     code: str
     detail: str
 
 
-class Recorded(Answer, kw_only=True):
+class Recorded(Answer, frozen=True, kw_only=True):
     recorded: list[int]
     refused: list[RefusedPart]
 
 
-class Complete(Request, kw_only=True):
+class Complete(Request, frozen=True, kw_only=True):
     uploads: Annotated[list[Id], Meta(min_length=1, max_length=1000)]
 
 
-class CompleteOutcome(Answer, kw_only=True):
+class CompleteOutcome(Answer, frozen=True, kw_only=True):
     id: str
     upload: Upload | None = None
     code: str | None = None
     detail: str | None = None
 
 
-class Completed(Answer, kw_only=True):
+class Completed(Answer, frozen=True, kw_only=True):
     items: list[CompleteOutcome]
 
 
-class UploadChunks(Answer, kw_only=True):
+class UploadChunks(Answer, frozen=True, kw_only=True):
     items: list[UploadChunk]
 
 
-class Uploads(Answer, kw_only=True):
+class Uploads(Answer, frozen=True, kw_only=True):
     items: list[Upload]
     next: str | None
 
 
-class CommitTarget(Request, kw_only=True):
+class CommitTarget(Request, frozen=True, kw_only=True):
     """One name and what it shall hold.
 
     file: `upload` (an uploaded, known or single-part upload whose bytes have arrived; None is the
@@ -188,11 +188,11 @@ class CommitTarget(Request, kw_only=True):
     mode: Mode = 0o644
 
 
-class Commit(Request, kw_only=True):
+class Commit(Request, frozen=True, kw_only=True):
     targets: Annotated[list[CommitTarget], Meta(min_length=1, max_length=1000)]
 
 
-class CommitOutcome(Answer, kw_only=True):
+class CommitOutcome(Answer, frozen=True, kw_only=True):
     status: Literal["created", "version", "unchanged", "exists", "conflict", "error"]
     node: str | None = None
     version: str | None = None
@@ -203,7 +203,7 @@ class CommitOutcome(Answer, kw_only=True):
     """With conflict: what the name holds now."""
 
 
-class CurrentState(Answer, kw_only=True):
+class CurrentState(Answer, frozen=True, kw_only=True):
     node: str
     kind: str
     version: str | None
@@ -211,6 +211,6 @@ class CurrentState(Answer, kw_only=True):
     size: int
 
 
-class Committed(Answer, kw_only=True):
+class Committed(Answer, frozen=True, kw_only=True):
     seq: int
     items: list[CommitOutcome]

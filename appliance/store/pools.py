@@ -1,0 +1,136 @@
+"""Connections and transactions: `tx(key)`, `read(key)`, `run(key, work)`.
+
+The driver's errors end here: a database that can't be reached, or refuses for a passing reason
+more often than it is retried, is DatabaseUnavailable. A write whose COMMIT got no answer is
+unknown, not done: `run` repeats it only because every write carries an idempotency key or a
+compare-and-swap of its own (sharding.md, rule 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from appliance.domain.errors import DatabaseUnavailable
+from appliance.settings import Database
+
+from .routing import SlotMap
+
+__all__ = ["Connection", "Stores", "is_passing"]
+
+Connection = AsyncConnection[Any]
+T = TypeVar("T")
+
+_PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "XX000"})
+_ATTEMPTS = 5
+_WAIT_SECONDS = 5.0
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether the same transaction may succeed when it is tried again."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate in _PASSING or error.sqlstate.startswith("08")
+
+
+class Stores:
+    """Pools of each database, one for writes (the primary) and one for reads (standbys first)."""
+
+    def __init__(self, slots: SlotMap, size: int) -> None:
+        self._slots = slots
+        self._write = {d.name: _pool(d.write_dsn, size) for d in slots.databases}
+        self._read = {
+            d.name: self._write[d.name] if d.read_dsn == d.write_dsn else _pool(d.read_dsn, size)
+            for d in slots.databases
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, databases: Sequence[Database], size: int = 16) -> AsyncIterator[Stores]:
+        """Opens the pools without waiting: a database that is down is found by its first use."""
+        stores = cls(SlotMap.of(databases), size)
+        async with AsyncExitStack() as stack:
+            for pool in {
+                id(p): p for p in (*stores._write.values(), *stores._read.values())
+            }.values():
+                await pool.open(wait=False)
+                stack.push_async_callback(pool.close, 5.0)
+            yield stores
+
+    @asynccontextmanager
+    async def tx(self, key: int) -> AsyncIterator[Connection]:
+        """A write transaction on the primary that holds the key; commits on leaving."""
+        async with (
+            _unavailable(),
+            self._write[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn,
+        ):
+            yield conn
+
+    @asynccontextmanager
+    async def read(self, key: int) -> AsyncIterator[Connection]:
+        """A connection that may be a replica's and be behind: compare the space's seq."""
+        async with (
+            _unavailable(),
+            self._read[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn,
+        ):
+            yield conn
+
+    async def run(self, key: int, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """`work` as one write transaction, repeated with jitter while its failure is passing."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with self._write[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn:
+                    return await work(conn)
+            except (psycopg.Error, PoolTimeout) as error:
+                last = attempt == _ATTEMPTS - 1
+                if isinstance(error, psycopg.Error) and not is_passing(error):
+                    raise
+                if last or isinstance(error, PoolTimeout):
+                    raise DatabaseUnavailable(
+                        "the database does not answer", retry_after=2
+                    ) from error
+            await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def ping(self) -> None:
+        """One trivial query on every primary; raises DatabaseUnavailable."""
+        for database in self._slots.databases:
+            async with self.tx(database.first_slot << 47 | 1) as conn:
+                await conn.execute("select 1")
+
+
+@asynccontextmanager
+async def _unavailable() -> AsyncIterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("the database does not answer", retry_after=2) from error
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise DatabaseUnavailable("the database refused for now", retry_after=1) from error
+        raise
+
+
+def _pool(dsn: str, size: int) -> AsyncConnectionPool[Connection]:
+    return AsyncConnectionPool(
+        dsn,
+        kwargs={"row_factory": namedtuple_row, "connect_timeout": 5},
+        min_size=1,
+        max_size=size,
+        open=False,
+        reconnect_timeout=30,
+        check=None,
+        configure=_configure,
+    )
+
+
+async def _configure(conn: Connection) -> None:
+    conn.prepare_threshold = 2

@@ -10,11 +10,24 @@ a way to ask what others have. Forbidden is for those who can see the thing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from appliance.domain.errors import Forbidden, NotFound
 
-__all__ = ["Level", "level", "require"]
+__all__ = ["Caller", "Level", "level", "require"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, as the token told; `space_id` is the user's own space."""
+
+    user_id: int
+    token_id: int
+    space_id: int
+    role: str
+    login: str
+    device: str
 
 
 class Level(IntEnum):

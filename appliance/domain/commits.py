@@ -49,7 +49,7 @@ class Kind(StrEnum):
 
 
 class BlobState(StrEnum):
-    PENDING = "pending"  # its upload isn't over
+    PENDING = "pending"  # its upload isn't over: there is no row yet
     LIVE = "live"
     QUARANTINED = "quarantined"
     DYING = "dying"
@@ -62,7 +62,7 @@ class Target:
     kind: Kind
     parent_id: int
     name: str
-    base_version: int | None = None  # the version it changes; None: nothing may be there
+    base_version: int | None = None  # what it changes: Existing.base; None: nothing may be there
     blob_id: int | None = None  # files only; None for an empty one
     size: int = 0
     sha256: bytes | None = None  # declared
@@ -81,13 +81,20 @@ class Existing:
 
     node_id: int | None
     kind: Kind
-    version_id: int | None  # None for folders
-    rev: int
+    version_id: int | None  # files only
+    rev: int  # the space's seq when this row last changed
     blob_id: int | None = None
     mtime_ns: int = 0
     mode: int = 0
     link_target: str | None = None
     made_by: int | None = None
+
+    @property
+    def base(self) -> int | None:
+        """What a target must name to replace this content; None: no target can."""
+        if self.kind is Kind.FOLDER or self.made_by is not None:
+            return None
+        return self.rev if self.kind is Kind.LINK else self.version_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class Verdict(StrEnum):
     CREATED = "created"
     NEW_VERSION = "new_version"
     EXISTS = "exists"  # the folder is there already
-    UNCHANGED = "unchanged"  # the current version has these very bytes, time and mode
+    UNCHANGED = "unchanged"  # the current version has this blob, time and mode; the link this text
     CONFLICT = "conflict"
     PROBLEM = "problem"
 
@@ -172,13 +179,13 @@ def _one(now: Current, target: Target) -> Outcome:
         if target.base_version is not None:
             return Outcome(Verdict.CONFLICT)
         return _charged(now, Outcome(Verdict.CREATED), blob)
-    if (
-        there.kind is not target.kind
-        or there.version_id is None
-        or there.version_id != target.base_version
-    ):
+    if there.kind is not target.kind:
         return Outcome(Verdict.CONFLICT, there)
-    if _same(target, there):
+    if target.kind is Kind.LINK and target.link_target == there.link_target:
+        return Outcome(Verdict.UNCHANGED, there)
+    if there.base is None or there.base != target.base_version:
+        return Outcome(Verdict.CONFLICT, there)
+    if target.kind is Kind.FILE and _same(target, there):
         return Outcome(Verdict.UNCHANGED, there)
     return _charged(now, Outcome(Verdict.NEW_VERSION, there), blob)
 
@@ -230,9 +237,8 @@ def _check_content(now: Current, target: Target) -> Blob | None:
 
 
 def _same(target: Target, there: Existing) -> bool:
-    return (target.blob_id, target.link_target, target.mtime_ns, target.mode) == (
+    return (target.blob_id, target.mtime_ns, target.mode) == (
         there.blob_id,
-        there.link_target,
         there.mtime_ns,
         there.mode,
     )
@@ -256,7 +262,7 @@ def _written(place: int, target: Target, before: Existing | None) -> Existing:
         node_id=before.node_id if before else None,
         kind=target.kind,
         version_id=None,
-        rev=before.rev + 1 if before else 1,
+        rev=before.rev if before else 0,
         blob_id=target.blob_id,
         mtime_ns=target.mtime_ns,
         mode=target.mode,

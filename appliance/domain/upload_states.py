@@ -36,7 +36,6 @@ from appliance.domain.parts import Method
 
 __all__ = [
     "ABSENT",
-    "RESERVING",
     "Called",
     "Event",
     "Facts",
@@ -68,9 +67,6 @@ class Event(StrEnum):
     EXPIRE = "expire"  # no activity for too long
     PURGED = "purged"
 
-
-# What an upload in these states may still need is reserved from the quota.
-RESERVING = frozenset({State.RESERVED, State.UPLOADING, State.COMPLETING})
 
 # An event that finds its work done or under way changes nothing: calls may be repeated.
 _MOVES: dict[State, dict[Event, State]] = {
@@ -174,7 +170,7 @@ def next_step(facts: Facts, now: datetime) -> Step:
         case State.COMPLETING:
             return _completing(facts)
         case State.UPLOADED:
-            return Step.DONE
+            return Step.DONE if now < facts.purge_until else _forget_uploaded(facts)
         case State.ABORTING:
             return _purge(facts) or Step.RECORD_PURGED
         case State.PURGED:
@@ -196,6 +192,13 @@ def _completing(facts: Facts) -> Step:
     if facts.head == ABSENT and facts.method is Method.SINGLE:
         return Step.RECORD_REFUSED
     return Step.RECORD_LOST
+
+
+def _forget_uploaded(facts: Facts) -> Step:
+    """The blob explains the object; what a crash between two Creates may have left is aborted."""
+    if facts.method is Method.MULTIPART and not facts.aborted:
+        return Step.ABORT
+    return Step.FORGET
 
 
 def _purge(facts: Facts) -> Step | None:

@@ -1,0 +1,195 @@
+"""What the cache may answer, and what it must never."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from redis.asyncio import Redis
+
+from appliance.cache.connection import RUN_KEY, Link, client
+from appliance.cache.metadata import MARK_SECONDS, MetadataCache
+
+from .conftest import RedisServer
+
+SPACE, NODE, USER, TOKEN = (1 << 63) - 1, 77, 12, (1 << 62) + 3
+
+
+async def test_a_node_comes_back_as_its_bytes(cache: MetadataCache) -> None:
+    body = b'{"name":"a\\nb"}\n\n'
+    await cache.put_node(SPACE, NODE, 5, body)
+    assert await cache.get_node(SPACE, NODE) == body
+    assert await cache.get_node(SPACE, NODE + 1) is None
+    assert await cache.get_node(SPACE - 1, NODE) is None
+
+
+async def test_an_older_snapshot_never_replaces_a_newer(cache: MetadataCache) -> None:
+    await cache.put_node(SPACE, NODE, 10, b"new")
+    await cache.put_node(SPACE, NODE, 9, b"old")
+    assert await cache.get_node(SPACE, NODE) == b"new"
+    await cache.put_node(SPACE, NODE, 100, b"newest")
+    assert await cache.get_node(SPACE, NODE) == b"newest"
+
+
+async def test_a_reader_never_sees_less_than_it_has_seen(cache: MetadataCache) -> None:
+    await cache.put_node(SPACE, NODE, 10, b"ten")
+    assert await cache.get_node(SPACE, NODE, 10) == b"ten"
+    assert await cache.get_node(SPACE, NODE, 11) is None
+
+
+async def test_a_change_leaves_a_mark_for_late_readers(cache: MetadataCache) -> None:
+    await cache.put_node(SPACE, NODE, 10, b"before")
+    await cache.drop_nodes(SPACE, [NODE], 11)
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 10, b"before")
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 11, b"after")
+    assert await cache.get_node(SPACE, NODE) == b"after"
+    await cache.drop_nodes(SPACE, [NODE], 9)  # a late word of an older change
+    assert await cache.get_node(SPACE, NODE) == b"after"
+
+
+async def test_a_moved_tree_voids_what_was_read_before(cache: MetadataCache) -> None:
+    await cache.put_node(SPACE, NODE, 10, b"in the folder")
+    await cache.tree_moved(SPACE, 12)
+    await cache.tree_moved(SPACE, 11)
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 11, b"overtaken")
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 12, b"in the trash")
+    assert await cache.get_node(SPACE, NODE) == b"in the trash"
+
+
+async def test_a_revoked_session_stays_revoked(cache: MetadataCache) -> None:
+    await cache.put_auth(USER, TOKEN, b"caller")
+    assert await cache.get_auth(USER, TOKEN) == b"caller"
+    await cache.drop_auth(USER, [TOKEN])
+    await cache.put_auth(USER, TOKEN, b"caller")  # read before the revocation, put after it
+    assert await cache.get_auth(USER, TOKEN) is None
+
+
+async def test_one_round_trip_answers_a_stat(cache: MetadataCache) -> None:
+    assert await cache.get_auth_and_node(USER, TOKEN, SPACE, NODE, None) == (None, None)
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    assert await cache.get_auth_and_node(USER, TOKEN, SPACE, NODE, 3) == (b"caller", b"node")
+    assert await cache.get_auth_and_node(USER, TOKEN, SPACE, NODE, 4) == (b"caller", None)
+    assert (cache.hits, cache.misses) == (3, 3)
+
+
+async def test_everything_dies_by_itself(cache: MetadataCache, redis_server: RedisServer) -> None:
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.drop_auth(USER, [TOKEN + 1])
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    await cache.drop_nodes(SPACE, [NODE + 1], 3)
+    await cache.tree_moved(SPACE, 3)
+    plain = redis_server.plain()
+    keys = set(plain.keys()) - {RUN_KEY.encode()}
+    assert len(keys) == 5
+    assert all(0 < plain.ttl(key) <= MARK_SECONDS for key in keys)
+
+
+async def test_an_old_dump_never_serves(redis_server: RedisServer, link: Link) -> None:
+    cache = MetadataCache(link)
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.plain().save()  # the old dump: it holds a session that is revoked next
+    await cache.drop_auth(USER, [TOKEN])
+    redis_server.stop(signal.SIGKILL)
+    redis_server.start()
+    assert redis_server.plain().exists(f"a:{USER:x}:{TOKEN:x}") == 1  # it really was in there
+
+    async def settled() -> bool:
+        await cache.get_node(SPACE, NODE)
+        return link.up
+
+    for _ in range(100):
+        assert await cache.get_auth(USER, TOKEN) is None
+        if await settled():
+            break
+        await asyncio.sleep(0.02)
+    assert link.up
+    assert await cache.get_auth_and_node(USER, TOKEN, SPACE, NODE, None) == (None, None)
+    assert redis_server.plain().exists(f"a:{USER:x}:{TOKEN:x}") == 0
+
+    fresh = Link(client(redis_server.url), monotonic=time.monotonic)
+    await cache.put_node(SPACE, NODE, 4, b"since")
+    assert await MetadataCache(fresh).get_node(SPACE, NODE) == b"since"  # flushed once, not always
+    await fresh.close()
+
+
+async def test_a_flush_only_costs(cache: MetadataCache, redis_server: RedisServer) -> None:
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.plain().flushall()
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    assert await cache.get_node(SPACE, NODE) == b"node"
+
+
+async def test_a_frozen_redis_costs_one_short_wait_a_pause(
+    redis_server: RedisServer,
+) -> None:
+    link = Link(client(redis_server.url), monotonic=time.monotonic, pause=1.0)
+    cache = MetadataCache(link)
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.freeze()
+    started = time.monotonic()
+    for _ in range(200):
+        assert await cache.get_node(SPACE, NODE) is None
+    assert time.monotonic() - started < 0.3
+    assert link.failures == 1
+    await link.close()
+
+
+async def test_what_could_not_be_invalidated_is_flushed(
+    redis_server: RedisServer, link: Link, cache: MetadataCache
+) -> None:
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.freeze()
+    await cache.drop_auth(USER, [TOKEN])
+    redis_server.thaw()
+    deadline = time.monotonic() + 5
+    while not link.up and time.monotonic() < deadline:
+        assert await cache.get_auth(USER, TOKEN) is None
+        await asyncio.sleep(0.02)
+    assert link.up
+    assert await cache.get_auth(USER, TOKEN) is None
+    assert await cache.get_node(SPACE, NODE) is None
+
+
+async def test_a_redis_that_is_gone_and_back(
+    redis_server: RedisServer, link: Link, cache: MetadataCache
+) -> None:
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.stop()
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.tree_moved(SPACE, 9)
+    redis_server.start()
+    await asyncio.sleep(0.25)
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 9, b"node")
+    assert await cache.get_node(SPACE, NODE) == b"node"
+
+
+async def test_no_redis_at_all() -> None:
+    cache = MetadataCache(Link(None, monotonic=time.monotonic))
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.drop_auth(USER, [TOKEN])
+    assert await cache.get_auth_and_node(USER, TOKEN, SPACE, NODE, 1) == (None, None)
+
+
+async def test_many_at_once_share_the_connections(redis_server: RedisServer) -> None:
+    link = Link(client(redis_server.url), monotonic=time.monotonic, patience=5.0)
+    cache = MetadataCache(link)
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    answers = await asyncio.gather(*(cache.get_node(SPACE, NODE) for _ in range(200)))
+    assert answers == [b"node"] * 200
+    await link.close()
+
+
+def test_the_client_keeps_no_retry_of_its_own() -> None:
+    made = client("redis://127.0.0.1:1/0")
+    assert isinstance(made, Redis)
+    assert made.connection_pool.connection_kwargs["retry"].get_retries() == 0

@@ -42,7 +42,7 @@ def migrate(dsn: str) -> list[str]:
         conn.execute("select pg_advisory_xact_lock(7277916)")
         conn.execute(_TABLE)
         rows = conn.execute("select name, sha256 from migrations").fetchall()
-        done: dict[str, str] = {name: digest for name, digest in rows}
+        done: dict[str, str] = dict(rows)
         for name, sql in _files():
             digest = hashlib.sha256(sql.encode()).hexdigest()
             if done.get(name) == digest:

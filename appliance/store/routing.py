@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from appliance.domain.ids import slot_of
 from appliance.settings import Database
 
-__all__ = ["SLOTS", "SlotMap"]
+__all__ = ["BUCKETS", "SLOTS", "SlotMap", "buckets"]
 
 SLOTS = 1 << 16
+BUCKETS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,13 @@ class SlotMap:
 
     def name_of(self, key: int) -> str:
         return self.databases[bisect_right(self.starts, slot_of(key)) - 1].name
+
+
+def buckets() -> Sequence[tuple[int, int]]:
+    """The 64 ranges of keys, (first, last), that work over all keys goes through one by one.
+
+    A bucket is a range of whole slots, so where databases begin at multiples of 1,024 slots one
+    database holds all of it.
+    """
+    width = (1 << 63) // BUCKETS
+    return [(n * width, (n + 1) * width - 1) for n in range(BUCKETS)]

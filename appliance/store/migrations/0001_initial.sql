@@ -83,8 +83,8 @@ create table nodes (
   space_id   bigint      not null,
   node_id    bigint      not null,
   parent_id  bigint      not null,  -- 0 for the root
-  name       text        not null,  -- NFC
-  folded     text        not null,  -- case twins share it
+  name       text collate "C" not null,  -- NFC; bytes order it, whatever the host's locale
+  folded     text collate "C" not null,  -- case twins share it
   kind       text        not null check (kind in ('file', 'folder', 'link')),
   flags      integer     not null,  -- names.flags(): bit 0 = a name Windows can't hold
   version_id bigint,                -- current version of a file
@@ -98,7 +98,8 @@ create table nodes (
 );
 -- A node in the trash or being deleted is renamed to 'name/node_id', which no name can be.
 create unique index nodes_by_name on nodes (space_id, parent_id, name);
-create index nodes_by_fold on nodes (space_id, folded, node_id);
+-- Twins of a folder, and names found by how they begin.
+create index nodes_by_fold on nodes (space_id, folded, parent_id, node_id);
 create index nodes_purging on nodes (space_id, node_id) where parent_id = 3;
 
 -- Immutable content of a file at one time.

@@ -1,0 +1,145 @@
+-- Stored bytes: found by fingerprint, kept while referred to, and their death.
+
+-- name: usable_by_fingerprints
+-- Live blobs that the author may use without sending a byte; never another space's.
+select blob_id, author_user_id, fingerprint, class, raw_size, sha256, chunk_list, object_key,
+  proven, state, charged, created_at, space_id
+from blobs
+where space_id = %(space_id)s and fingerprint = any(%(fingerprints)s) and state = 'live'
+  and (proven or author_user_id = %(author)s)
+order by charged desc, blob_id
+
+-- name: blobs_by_ids
+-- Rows by id, in any state.
+select blob_id, author_user_id, fingerprint, class, raw_size, sha256, chunk_list, object_key,
+  proven, state, charged, created_at, space_id
+from blobs where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
+
+-- name: keep_fresh
+-- A blob that was named to a client lives long enough to be committed; a dying one stays so.
+update blobs set fresh_until = greatest(fresh_until, %(fresh_until)s)
+where space_id = %(space_id)s and blob_id = any(%(blob_ids)s) and state = 'live'
+returning blob_id
+
+-- name: quarantine
+-- Stops handing out a blob; scrub decides what becomes of it.
+update blobs set state = 'quarantined'
+where space_id = %(space_id)s and blob_id = %(blob_id)s and state = 'live'
+returning blob_id
+
+-- name: unused_blobs
+-- Live blobs past their fresh time that no version and no open upload's pin refers to.
+select b.blob_id from blobs b
+where b.space_id = %(space_id)s and b.state = 'live' and not b.charged
+  and b.fresh_until < %(now)s
+  and not exists (select 1 from versions v
+                  where v.space_id = %(space_id)s and v.blob_id = b.blob_id)
+  and not exists (select 1 from uploads u
+                  where u.space_id = %(space_id)s and u.base_blob_id = b.blob_id
+                    and u.state in ('reserved', 'uploading', 'completing'))
+order by b.fresh_until limit %(limit)s
+
+-- name: references
+-- The death rule's counts for these blobs; to be read under the space's lock.
+select b.blob_id, b.fresh_until,
+  (select count(*) from versions v
+   where v.space_id = %(space_id)s and v.blob_id = b.blob_id) as versions,
+  (select count(*) from uploads u
+   where u.space_id = %(space_id)s and u.base_blob_id = b.blob_id
+     and u.state in ('reserved', 'uploading', 'completing')) as pins
+from blobs b
+where b.space_id = %(space_id)s and b.blob_id = any(%(blob_ids)s)
+  and b.state in ('live', 'quarantined') and not b.charged
+for no key update of b
+
+-- name: let_die
+-- From here on it matches no fingerprint and takes no new reference.
+update blobs set state = 'dying', dying_at = %(now)s
+where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
+  and state in ('live', 'quarantined') and not charged
+returning blob_id
+
+-- name: dead_blobs
+-- Dying ones whose grace is over.
+select blob_id, object_key from blobs
+where space_id = %(space_id)s and state = 'dying' and dying_at < %(before)s
+order by dying_at limit %(limit)s
+
+-- name: forget_blobs
+-- Rows whose objects are gone.
+delete from blobs
+where space_id = %(space_id)s and blob_id = any(%(blob_ids)s) and state = 'dying'
+returning blob_id
+
+-- name: spaces_with_unused_blobs
+-- The spaces of a bucket that have blobs past their fresh time.
+select distinct space_id from blobs
+where space_id between %(low)s and %(high)s and state = 'live' and not charged
+  and fresh_until < %(now)s
+
+-- name: spaces_with_dead_blobs
+-- The spaces of a bucket that have dying blobs past their grace.
+select distinct space_id from blobs
+where space_id between %(low)s and %(high)s and state = 'dying' and dying_at < %(before)s
+
+-- name: blob_keys_page
+-- Blobs beyond `after` by id, for the comparison with the store.
+select blob_id, object_key, stored_size, object_offset, state from blobs
+where space_id = %(space_id)s and blob_id > %(after)s
+order by blob_id limit %(limit)s
+
+-- name: blobs_of_keys
+-- Which of these keys a blob's row explains.
+select object_key from blobs
+where space_id = %(space_id)s and object_key = any(%(object_keys)s)
+
+-- name: scrub_sample
+-- Quarantined blobs first (they wait for a verdict), then those not looked at for longest.
+select blob_id, object_key, object_offset, stored_size, raw_size, class, chunk_list, sha256,
+  sha256_confirmed, proven, state
+from blobs
+where space_id = %(space_id)s and encoding = 'identity'
+  and ((state = 'quarantined' and (scrubbed_at is null or scrubbed_at < %(retry_before)s))
+    or (state = 'live' and (scrubbed_at is null or scrubbed_at < %(before)s)))
+order by (state = 'quarantined') desc, scrubbed_at nulls first, blob_id limit %(limit)s
+
+-- name: scrub_passed
+-- Every chunk and the whole were read and are right; a quarantine for nothing ends.
+update blobs set scrubbed_at = %(now)s, proven = true, state = 'live',
+  sha256 = %(sha256)s, sha256_confirmed = true
+where space_id = %(space_id)s and blob_id = %(blob_id)s and state in ('live', 'quarantined')
+returning blob_id
+
+-- name: scrub_failed
+-- The stored bytes aren't what the row says; stays so until the operator has seen to it.
+update blobs set scrubbed_at = %(now)s, state = 'quarantined', proven = false
+where space_id = %(space_id)s and blob_id = %(blob_id)s and state in ('live', 'quarantined')
+returning blob_id
+
+-- name: count_quarantined
+-- What scrub or a client found wrong and nobody has settled.
+select count(*) as blobs from blobs where space_id = %(space_id)s and state = 'quarantined'
+
+-- name: content_of_nodes
+-- The asked or current version of each node with its blob, for tickets.
+select w.place, n.node_id, n.parent_id, n.name, n.kind, v.version_id, v.size,
+  coalesce(v.sha256, b.sha256) as sha256, v.blob_id,
+  b.object_key, b.object_offset, b.stored_size, b.state, b.fingerprint,
+  case when octet_length(b.chunk_list) <= %(chunk_bytes)s then b.chunk_list end as chunk_list
+from unnest(%(places)s::integer[], %(node_ids)s::bigint[], %(version_ids)s::bigint[])
+  as w (place, node_id, version_id)
+join nodes n on n.space_id = %(space_id)s and n.node_id = w.node_id
+left join versions v on v.space_id = %(space_id)s and v.node_id = n.node_id
+  and v.version_id = coalesce(w.version_id, n.version_id)
+left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+
+-- name: purging_of_nodes
+-- Which of these nodes lie anywhere below the place of what is being deleted for good.
+with recursive up as (
+  select n.node_id as start_id, n.parent_id, 1 as depth from nodes n
+  where n.space_id = %(space_id)s and n.node_id = any(%(node_ids)s)
+  union all
+  select up.start_id, n.parent_id, up.depth + 1 from up
+  join nodes n on n.space_id = %(space_id)s and n.node_id = up.parent_id
+  where up.depth < 10000)
+select distinct start_id as node_id from up where parent_id = %(purging)s

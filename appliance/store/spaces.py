@@ -1,19 +1,22 @@
 """Spaces: the row that every change locks, and what a space holds.
 
-Lock order is the space's row first, always: a transaction that has it sees, statement by
-statement, all that earlier ones committed, and nobody else writes below it.
+The space's row is locked first, always: a transaction that has it sees, statement by statement,
+all that earlier ones committed, and nobody else writes below it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import queries
 from .pools import Connection
+from .rows import Rows, ask, ask_one
 
-__all__ = ["SpaceRow", "advance", "create", "lock", "lock_cursor", "one", "reserved", "set_quota",
-           "space", "space_cursor", "trash_bytes", "version_bytes"]  # fmt: skip
+__all__ = [
+    "SpaceRow", "advance", "create", "lock", "reserved", "set_quota", "space", "trash_bytes",
+    "version_bytes",
+]  # fmt: skip
 
 Q = queries.load(__file__)
 
@@ -39,7 +42,7 @@ async def create(
     versions_kept: int,
     now: datetime,
 ) -> None:
-    """Idempotent: may be repeated after a crash between the user's and the space's key."""
+    """Idempotent: it is repeated after a crash between the user's key and the space's."""
     await conn.execute(
         Q["create_space"],
         {
@@ -52,3 +55,37 @@ async def create(
         },
     )
     await conn.execute(Q["create_root"], {"space_id": space_id, "now": now})
+
+
+async def space(conn: Connection, space_id: int) -> Rows[SpaceRow]:
+    return await ask(conn, SpaceRow, Q["space"], {"space_id": space_id})
+
+
+async def lock(conn: Connection, space_id: int) -> Rows[SpaceRow]:
+    """The first statement of every change; later ones see what was committed before it."""
+    return await ask(conn, SpaceRow, Q["lock_space"], {"space_id": space_id})
+
+
+async def advance(conn: Connection, space_id: int, seq: int, mark: int, charged: int) -> None:
+    await conn.execute(
+        Q["advance_space"], {"space_id": space_id, "seq": seq, "mark": mark, "charged": charged}
+    )
+
+
+async def set_quota(conn: Connection, space_id: int, quota_bytes: int) -> bool:
+    """False when there is no such space."""
+    values = {"space_id": space_id, "quota_bytes": quota_bytes}
+    return await (await ask_one(conn, Q["set_quota"], values)).fetchone() is not None
+
+
+async def reserved(conn: Connection, space_id: int, now: datetime) -> Rows[Any]:
+    """Promised, not used yet: open uploads and fresh blobs; one number of bytes."""
+    return await ask_one(conn, Q["reserved_bytes"], {"space_id": space_id, "now": now})
+
+
+async def trash_bytes(conn: Connection, space_id: int) -> Rows[Any]:
+    return await ask_one(conn, Q["trash_bytes"], {"space_id": space_id})
+
+
+async def version_bytes(conn: Connection, space_id: int) -> Rows[Any]:
+    return await ask_one(conn, Q["version_bytes"], {"space_id": space_id})

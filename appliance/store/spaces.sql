@@ -39,8 +39,7 @@ returning space_id;
 select (
     select coalesce(sum(reserved_bytes), 0) from uploads
     where space_id = %(space_id)s
-      and state in ('reserved', 'uploading', 'completing', 'aborting')
-      and state <> 'aborting'
+      and state in ('reserved', 'uploading', 'completing')
   )::bigint + (
     select coalesce(sum(greatest(raw_size, stored_size)), 0) from blobs
     where space_id = %(space_id)s

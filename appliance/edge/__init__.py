@@ -1,0 +1,1 @@
+"""The edge: nginx configuration, njs, and the Python twin of what njs decides."""

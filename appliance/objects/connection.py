@@ -1,0 +1,47 @@
+"""One S3 client for one credential: how long we wait, how often we try again, what is left out.
+
+Nothing is taken from the process's environment (profiles, proxies, credentials): the store is on
+the private network and all that is needed is in the settings file. Checksums are sent and checked
+only where S3 demands them, as the stores check SHA-256 for us where bytes matter.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from appliance.settings import Credential, ObjectStore
+
+__all__ = ["CONNECT_SECONDS", "POOL", "READ_SECONDS", "TRIES", "s3_client"]
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0  # Complete of 10,000 parts is the slowest answer
+POOL = 50  # connections of one process
+TRIES = 3  # the first one included; with the SDK's jittered pause in between
+
+
+def s3_client(store: ObjectStore, credential: Credential) -> AbstractAsyncContextManager[Any]:
+    session = get_session()
+    session.set_config_variable("profile", None)
+    context: AbstractAsyncContextManager[Any] = session.create_client(
+        "s3",
+        endpoint_url=store.endpoint,
+        region_name=store.region,
+        aws_access_key_id=credential.access_key,
+        aws_secret_access_key=credential.secret_key,
+        config=AioConfig(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=POOL,
+            retries={"mode": "standard", "total_max_attempts": TRIES},
+            s3={"addressing_style": "path"},
+            proxies={},
+            signature_version="s3v4",
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    return context

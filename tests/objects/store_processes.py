@@ -1,0 +1,190 @@
+"""Both real stores, each on free loopback ports and in a directory of its own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.objects.errors import StoreUnavailable
+from appliance.objects.policies import ROLES, seaweed_identities
+from appliance.objects.provision import provision
+from appliance.settings import Credential, ObjectStore
+
+BUCKET = "stowbay"
+REGION = "us-east-1"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class RunningStore:
+    """`edge_sources` of this store's edge credential are the loopback addresses."""
+
+    settings: ObjectStore
+    edge: Credential
+    root: Credential
+    directory: Path
+
+    @property
+    def kind(self) -> str:
+        return self.settings.kind
+
+    def credential(self, role: str) -> Credential:
+        found = self.edge if role == "edge" else getattr(self.settings, role)
+        assert isinstance(found, Credential)
+        return found
+
+    def credentials(self) -> dict[str, Credential]:
+        return {role: self.credential(role) for role in ROLES}
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [place.getsockname()[1] for place in sockets]
+    for place in sockets:
+        place.close()
+    return ports
+
+
+def minio_binary() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "stowbay" / "bin" / "minio"
+
+
+def weed_binary() -> Path:
+    return Path(sys.executable).parent / "weed"
+
+
+@contextmanager
+def running(kind: str, directory: Path) -> Iterator[RunningStore]:
+    credentials = {
+        role: Credential(f"{role}{secrets.token_hex(6)}", secrets.token_hex(20))
+        for role in (*ROLES, "root")
+    }
+    ports = free_ports(8)
+    start = _minio if kind == "minio" else _seaweedfs
+    with (directory / "log").open("wb") as log:
+        process = start(directory, ports, credentials, log)
+        try:
+            store = RunningStore(
+                ObjectStore(
+                    kind=kind,
+                    endpoint=f"http://127.0.0.1:{ports[0]}",
+                    region=REGION,
+                    bucket=BUCKET,
+                    signer=credentials["signer"],
+                    control=credentials["control"],
+                    scrub=credentials["scrub"],
+                ),
+                credentials["edge"],
+                credentials["root"],
+                directory,
+            )
+            _wait(store, process, directory / "log")
+            yield store
+        finally:
+            process.kill()  # SeaweedFS takes up to half a minute to stop when asked to
+            process.wait()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_ready(store: RunningStore) -> None:
+    provision(
+        store.kind,
+        store.settings.endpoint,
+        REGION,
+        BUCKET,
+        root=store.root,
+        credentials=store.credentials(),
+        edge_sources=("127.0.0.0/8", "::1/128"),
+    )
+
+
+def _wait(store: RunningStore, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return make_ready(store)
+        except StoreUnavailable:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{store.kind} doesn't start:\n{log.read_text()}") from None
+            time.sleep(0.2)
+
+
+def _minio(directory, ports, credentials, log):
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "MINIO_CI_CD": "1",
+        "MINIO_BROWSER": "off",
+        "MINIO_KMS_SECRET_KEY": f"stowbay:{key}",
+        "MINIO_ROOT_USER": credentials["root"].access_key,
+        "MINIO_ROOT_PASSWORD": credentials["root"].secret_key,
+    }
+    data = directory / "data"
+    data.mkdir()
+    return subprocess.Popen(
+        [minio_binary(), "server", "--quiet", "--address", f"127.0.0.1:{ports[0]}", data],
+        cwd=directory,
+        env=environment,
+        stdout=log,
+        stderr=log,
+    )
+
+
+def _seaweedfs(directory, ports, credentials, log):
+    data = directory / "data"
+    data.mkdir()
+    (directory / "security.toml").write_text(
+        f'[jwt.signing]\nkey = "{secrets.token_hex(32)}"\n'
+        f'[jwt.filer_signing]\nkey = "{secrets.token_hex(32)}"\n'
+        f'[jwt.filer_signing.read]\nkey = "{secrets.token_hex(32)}"\n'
+        f'[s3.sse]\nkek = "{secrets.token_hex(32)}"\n'
+    )
+    roles = {role: credentials[role] for role in ROLES}
+    (directory / "identities.json").write_text(
+        seaweed_identities(
+            BUCKET, roles, credentials["root"], edge_sources=("127.0.0.0/8", "::1/128")
+        )
+    )
+    names = ("s3", "s3.port.grpc", "master", "master.port.grpc", "volume", "volume.port.grpc")
+    names += ("filer", "filer.port.grpc")
+    flags = [
+        f"-{name if 'grpc' in name else name + '.port'}={port}"
+        for name, port in zip(names, ports, strict=True)
+    ]
+    return subprocess.Popen(
+        [
+            weed_binary(),
+            "server",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-dir={data}",
+            "-filer",
+            "-s3",
+            "-s3.iam=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.config={directory / 'identities.json'}",
+            f"-s3.localSocket={directory / 's3.sock'}",
+            f"-filer.localSocket={directory / 'filer.sock'}",
+            "-volume.max=200",
+            "-master.volumeSizeLimitMB=256",
+            "-master.telemetry=false",
+            *flags,
+        ],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory)},
+        stdout=log,
+        stderr=log,
+    )

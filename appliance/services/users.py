@@ -95,8 +95,13 @@ class Users:
         owner, quota, now = int(row.payload["owner"]), int(row.payload["quota"]), self._clock.now()
         await self._stores.run(
             row.target_key,
-            lambda conn: spaces.create_space(
-                conn, row.target_key, owner, quota, self._limits.versions_kept, now
+            lambda conn: spaces.create(
+                conn,
+                row.target_key,
+                owner,
+                quota_bytes=quota,
+                versions_kept=self._limits.versions_kept,
+                now=now,
             ),
         )
         await self._stores.run(row.key, lambda conn: rows.drop_outbox(conn, row.key, row.outbox_id))
@@ -168,7 +173,7 @@ class Users:
 
     async def _info(self, user: rows.UserRow) -> UserInfo:
         async with self._stores.tx(user.space_id) as conn:
-            space = await spaces.space_by_id(conn, user.space_id)
+            space = await (await spaces.space(conn, user.space_id)).fetchone()
         return UserInfo(
             user_id=user.user_id,
             login=user.login,

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.domain import chunking, parts
@@ -26,34 +26,32 @@ def lengths(size: int, low: int, high: int, spread: list[int]) -> list[int]:
     return found
 
 
-sizes = st.one_of(
-    st.sampled_from(
-        [
-            0,
-            1,
-            5 * MIB - 1,
-            5 * MIB,
-            5 * MIB + 1,
-            10 * MIB,
-            5 * GIB,
-            50000 * MIB,
-            50000 * MIB + 1,
-            TIB,
-            5 * TIB - 1,
-            5 * TIB,
-        ]
-    ),
-    st.integers(0, 64 * MIB),
-    st.integers(0, 64 * GIB),
-    st.integers(0, 5 * TIB),
-)
+EDGES = [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, 10 * MIB + 1, 5 * GIB]
+EDGES += [10_000 * 5 * MIB << cls for cls in range(7)]
+EDGES += [(10_000 * 5 * MIB << cls) + 1 for cls in range(7)]
+EDGES += [TIB, 5 * TIB - 1, 5 * TIB]
 spreads = st.one_of(
     st.just([0]), st.just([100]), st.lists(st.integers(0, 100), min_size=1, max_size=5)
 )
 
 
-@given(sizes, spreads, st.booleans())
-def test_a_plan_obeys_s3_from_nothing_to_5_tib(size: int, spread: list[int], raised: bool) -> None:
+@pytest.mark.parametrize("size", EDGES)
+@pytest.mark.parametrize("spread", [[0], [100], [0, 100]])
+@pytest.mark.parametrize("raised", [False, True])
+def test_a_plan_obeys_s3_at_the_edges(size: int, spread: list[int], raised: bool) -> None:
+    obeys(size, spread, raised)
+
+
+@settings(max_examples=60)
+@given(st.floats(0, 1), spreads, st.booleans())
+def test_a_plan_obeys_s3_from_nothing_to_5_tib(
+    share: float, spread: list[int], raised: bool
+) -> None:
+    """Sizes spread evenly over their magnitudes, of which there are 42."""
+    obeys(min(int(2 ** (share * 42.4)), 5 * TIB), spread, raised)
+
+
+def obeys(size: int, spread: list[int], raised: bool) -> None:
     cls = chunking.class_for_size(size) + raised
     low, _, high = chunking.class_limits(cls)
     chunks = [Chunk(length, ZERO) for length in lengths(size, low, high, spread)]

@@ -1,0 +1,166 @@
+"""The instance's own certificate authority and the one certificate that nginx shows.
+
+The CA lives ten years, the certificate for the server 397 days; it is made anew when less than
+30 days are left, when the CA has changed, or when a name is missing from it. The CA's key signs
+nothing else, and its certificate may sign no further authority and names of this machine only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from appliance.machine.places import private_folder, write_private
+
+__all__ = ["Certificates", "keep_certificates"]
+
+CA_LIFE = timedelta(days=3650)
+SERVER_LIFE = timedelta(days=397)
+RENEW_BEFORE = timedelta(days=30)
+_BACKDATE = timedelta(minutes=5)  # clocks of other machines may be a little behind
+_NAMES: tuple[x509.GeneralName, ...] = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    x509.IPAddress(ipaddress.ip_address("::1")),
+)
+_PERMITTED: tuple[x509.GeneralName, ...] = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_network("127.0.0.1/32")),
+    x509.IPAddress(ipaddress.ip_network("::1/128")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Paths: the authority's certificate, and nginx's certificate and key."""
+
+    authority: Path
+    server: Path
+    server_key: Path
+
+
+def keep_certificates(folder: Path, now: datetime) -> Certificates:
+    """Make what is missing or near its end; `now` is aware, in UTC."""
+    private_folder(folder)
+    paths = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    authority_key_file = folder / "ca.key"
+    if not _good_authority(paths.authority, authority_key_file, now):
+        authority_key = ec.generate_private_key(ec.SECP256R1())
+        _save_key(authority_key_file, authority_key)
+        _save_certificate(paths.authority, _make_authority(authority_key, now))
+    authority = x509.load_pem_x509_certificate(paths.authority.read_bytes())
+    if not _good_server(paths, authority, now):
+        server_key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _make_server(server_key, authority, _load_key(authority_key_file), now)
+        _save_key(paths.server_key, server_key)
+        _save_certificate(paths.server, certificate)
+    return paths
+
+
+def _good_authority(certificate: Path, key: Path, now: datetime) -> bool:
+    if not (certificate.exists() and key.exists()):
+        return False
+    # An authority too near its end for one more server certificate would outlive nothing.
+    end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return end - now > SERVER_LIFE
+
+
+def _good_server(paths: Certificates, authority: x509.Certificate, now: datetime) -> bool:
+    if not (paths.server.exists() and paths.server_key.exists()):
+        return False
+    server = x509.load_pem_x509_certificate(paths.server.read_bytes())
+    if server.public_key() != _load_key(paths.server_key).public_key():
+        return False  # a crash fell between the two files
+    try:
+        server.verify_directly_issued_by(authority)
+    except Exception:  # cryptography raises ValueError, TypeError or InvalidSignature here
+        return False
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names) >= set(_NAMES) and server.not_valid_after_utc - now > RENEW_BEFORE
+
+
+def _make_authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Stowbay local authority")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATE)
+        .not_valid_after(now + CA_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.NameConstraints(_PERMITTED, None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _make_server(
+    key: ec.EllipticCurvePrivateKey,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+) -> x509.Certificate:
+    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]))
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATE)
+        .not_valid_after(now + SERVER_LIFE)
+        .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+            critical=False,
+        )
+        .sign(authority_key, hashes.SHA256())
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _save_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_private(path, pem.decode())
+
+
+def _save_certificate(path: Path, certificate: x509.Certificate) -> None:
+    write_private(path, certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{path} holds no elliptic-curve key")
+    return key

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Everything `make` needs before Python can take over: Debian's packages, the virtual
+# environment with exactly what requirements.lock names, and the two commands in it.
+# Run again it costs some milliseconds: a stamp holds the hash of what was installed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+UV_VERSION=0.13.8
+VENV=.venv
+STAMP=$VENV/stowbay-setup
+
+say() { printf '%s\n' "$*"; }
+
+# --- Debian's packages -------------------------------------------------------------------
+
+missing_packages() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+    [ -x /usr/bin/redis-server ] || [ -x /usr/bin/valkey-server ] || echo redis-server
+    [ -x /usr/sbin/nginx ] || echo nginx
+    [ -e /usr/lib/nginx/modules/ngx_http_js_module.so ] || echo libnginx-mod-http-js
+    find_python >/dev/null || echo python3-venv
+}
+
+# A Python of 3.11 or later that can make a virtual environment: PYTHON, the one on the PATH,
+# or Debian's own. The bare interpreter isn't enough there: ensurepip is in python3-venv.
+find_python() {
+    local each
+    for each in "${PYTHON:-}" python3 /usr/bin/python3; do
+        [ -n "$each" ] || continue
+        if "$each" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+            >/dev/null 2>&1; then
+            command -v "$each"
+            return 0
+        fi
+    done
+    return 1
+}
+
+install_packages() {
+    local packages=("$@") policy=/usr/sbin/policy-rc.d made_policy= made_cluster_rule=
+    local command="apt-get install --no-install-recommends ${packages[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        say "These Debian packages are missing: ${packages[*]}"
+        say "Install them with: sudo $command"
+        exit 1
+    fi
+    say "Installing Debian packages: ${packages[*]}"
+    # Only the programs are wanted: no service starts (exit code 101, see invoke-rc.d(8)) and
+    # no database cluster is made. Both rules go again, whatever happens.
+    local cluster_rules=/etc/postgresql-common/createcluster.d
+    undo() {
+        [ -z "$made_policy" ] || rm -f "$policy"
+        [ -z "$made_cluster_rule" ] || rm -f "$cluster_rules/stowbay-setup.conf"
+    }
+    trap undo EXIT
+    if [ ! -e "$policy" ]; then
+        made_policy=yes
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    if [[ " ${packages[*]} " == *" postgresql "* ]]; then
+        mkdir -p "$cluster_rules"
+        made_cluster_rule=yes
+        printf 'create_main_cluster = false\n' >"$cluster_rules/stowbay-setup.conf"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends "${packages[@]}"
+    undo
+    trap - EXIT
+}
+
+mapfile -t packages < <(missing_packages)
+[ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
+
+# --- The virtual environment -------------------------------------------------------------
+
+wanted="$PWD $(cat requirements.lock pyproject.toml appliance/machine/setup.sh | sha256sum)"
+if [ -x "$VENV/bin/python" ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ]; then
+    exit 0
+fi
+
+if ! "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    say "Making the virtual environment $VENV"
+    rm -rf "$VENV"
+    "$(find_python)" -m venv "$VENV"
+fi
+rm -f "$STAMP"
+say "Installing the packages of requirements.lock"
+# The first step can't be checked against the lock file yet: it brings the program that checks.
+"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
+export VIRTUAL_ENV=$PWD/$VENV
+"$VENV/bin/uv" pip sync --quiet --require-hashes requirements.lock
+"$VENV/bin/uv" pip install --quiet --no-deps --editable .
+printf '%s\n' "$wanted" >"$STAMP"

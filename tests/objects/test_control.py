@@ -43,6 +43,21 @@ async def test_parts_become_the_object(key, control, uploader, reader):
     assert b"".join([piece async for piece in reader.read(key)]) == b"".join(bodies)
 
 
+async def test_numbers_of_five_digits_are_in_their_place(key, control, uploader, reader):
+    """SeaweedFS keeps part 10,000 under a name that sorts before part 1,000's."""
+    bodies = {number: secrets.token_bytes(PART) for number in (2, 1000, 1001)} | {10_000: LAST}
+    s3_upload_id = await control.create_multipart(key)
+    for number, body in bodies.items():
+        put = uploader.part(key, s3_upload_id, number, body)
+        assert (await uploader.send(put, body))[0] == 200
+    for first, last in ((1, 10_000), (999, 1000), (1000, 1001), (1001, 10_000), (1002, 9999)):
+        listed = await control.list_parts(key, s3_upload_id, first, last)
+        assert [part.number for part in listed] == [n for n in bodies if first <= n <= last]
+    listed = await control.list_parts(key, s3_upload_id)
+    await control.complete(key, s3_upload_id, [(part.number, part.etag) for part in listed])
+    assert b"".join([piece async for piece in reader.read(key)]) == b"".join(bodies.values())
+
+
 async def test_completing_twice_changes_nothing_and_head_tells_that_it_worked(
     key, control, uploader, store
 ):
@@ -120,6 +135,7 @@ async def test_only_the_asked_range_of_parts_is_listed(key, control, uploader, s
     assert await numbers(5000, 9999) == []
     assert await numbers(5000, 10_000) == [10_000]
     assert await numbers(10_000, 10_000) == [10_000]
+    assert await numbers(9_999, 9_999) == []
     for part in await control.list_parts(key, s3_upload_id, 1, 9):
         assert part.size == len(bodies[part.number])
         assert not part.ambiguous
@@ -138,6 +154,20 @@ async def test_a_part_sent_twice_is_one_part(key, control, uploader):
     assert [(part.number, part.size, part.ambiguous) for part in listed] == [
         (number, len(LAST), False) for number in (1, 2, 3)
     ]
+    await control.abort(key, s3_upload_id)
+
+
+async def test_many_repeats_hide_no_part(key, control, uploader):
+    s3_upload_id = await control.create_multipart(key)
+    for number, times in ((1, 1), (2, 30), (3, 12), (4, 1), (10_000, 14)):
+        put = uploader.part(key, s3_upload_id, number, LAST)
+        answers = [await uploader.send(put, LAST) for _ in range(times)]
+        assert {status for status, _ in answers} == {200}
+    for first, last in ((1, 4), (2, 2), (2, 3), (3, 4), (4, 4), (1, 10_000), (5, 10_000)):
+        listed = await control.list_parts(key, s3_upload_id, first, last)
+        expected = [number for number in (1, 2, 3, 4, 10_000) if first <= number <= last]
+        assert [part.number for part in listed] == expected
+        assert not any(part.ambiguous for part in listed)
     await control.abort(key, s3_upload_id)
 
 

@@ -35,7 +35,7 @@ test-unit: setup ## the tests that start nothing
 	$(PYTHON_BIN)/pytest tests/unit
 
 bench: setup ## measure, side by side with a plain S3 client
-	$(PYTHON_BIN)/python -P -m tests.bench
+	$(PYTHON_BIN)/python -m tests.bench
 
 lock: setup ## choose versions anew and write requirements.lock
 	$(PYTHON_BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes \

@@ -31,6 +31,7 @@ class Service:
     ready_seconds: float = 60.0
     stop_signal: int = signal.SIGTERM
     stop_seconds: float = 10.0
+    may_linger: bool = False  # all it acknowledged is written; past stop_seconds it only idles
     arms_itself: bool = False  # argv already holds its own --pdeathsig
 
 

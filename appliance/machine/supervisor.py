@@ -191,7 +191,8 @@ class Supervisor:
             try:
                 process.wait(service.stop_seconds)
             except subprocess.TimeoutExpired:
-                self._say(f"{service.name} did not stop within {service.stop_seconds:.0f} s")
+                if not service.may_linger:
+                    self._say(f"{service.name} did not stop within {service.stop_seconds:.0f} s")
                 process.kill()
                 process.wait()
         self._bury(part)

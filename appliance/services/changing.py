@@ -1,0 +1,231 @@
+"""The frame of a change: lock, read, decide, write, journal, commit; then tell whoever listens.
+
+One transaction under the lock of the space's row. What it asks travels with the lock in one round
+trip, what it writes with the COMMIT in another. An Idempotency-Key's answer is kept in the same
+transaction.
+
+A COMMIT without an answer is unknown: before the change is tried again, the journal is asked
+whether the mark that the lost attempt wrote is there. Marks are random, so it can be no other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from appliance.cache.metadata import MetadataCache
+from appliance.cache.wakeups import Wakeups
+from appliance.domain.access import Caller, Level
+from appliance.domain.clock import Clock
+from appliance.domain.errors import IdempotencyMismatch
+from appliance.domain.ids import IdMaker, Randbits
+from appliance.store import idempotency, journal, spaces
+from appliance.store.idempotency import StoredAnswer
+from appliance.store.journal import Entry
+from appliance.store.pools import Connection, Stores
+from appliance.store.rows import Rows
+from appliance.store.spaces import SpaceRow
+
+from .reading import may_see
+from .turns import Turns
+from .written import Written
+
+__all__ = ["Changer", "Draft", "Once"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Generic[T]):
+    """A request that is answered once, however often it is sent."""
+
+    key: str
+    request_hash: bytes
+    answer: type[T]
+
+    @classmethod
+    def of(cls, key: str | None, what: str, request: Any, answer: type[T]) -> Once[T] | None:
+        """`what`: the call and what it is about, so that no key serves two calls."""
+        if key is None:
+            return None
+        digest = hashlib.sha256(what.encode() + b"\0" + msgspec.json.encode(request)).digest()
+        return cls(key, digest, answer)
+
+
+class _RepeatedError(Exception):
+    """The request was answered before; the argument is what was answered then."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a transaction is about to write. Ask everything first, then `await locked()`."""
+
+    caller: Caller
+    now: datetime
+    randbits: Randbits
+    rows: Rows[SpaceRow]
+    once: Once[Any] | None
+    kept: Rows[StoredAnswer] | None
+    entries: list[Entry] = field(default_factory=list)
+    charged: int = 0
+    tree_moved: bool = False
+    _space: SpaceRow | None = None
+
+    async def locked(self) -> SpaceRow:
+        """Raises NotFound for a space that the caller has no part in."""
+        self._space = may_see(await self.rows.fetchone(), self.caller, Level.WRITE)
+        if self.once is not None and self.kept is not None:
+            found = await self.kept.fetchone()
+            if found is not None:
+                if found.request_hash != self.once.request_hash:
+                    raise IdempotencyMismatch("The key was used for another request before.")
+                raise _RepeatedError(found.answer)
+        return self._space
+
+    @property
+    def space(self) -> SpaceRow:
+        assert self._space is not None, "locked() comes first"
+        return self._space
+
+    @property
+    def seq(self) -> int:
+        """The space's, once this is committed."""
+        return self.space.seq + len(self.entries)
+
+    def add(
+        self,
+        node_id: int,
+        change: str,
+        kind: str,
+        *,
+        old_parent: int | None = None,
+        new_parent: int | None = None,
+        name: str,
+        version_id: int | None = None,
+    ) -> int:
+        """One more journal row; its seq is the node's new rev."""
+        seq = self.seq + 1
+        self.entries.append(
+            Entry(
+                seq,
+                self.randbits(63),
+                node_id,
+                change,
+                kind,
+                old_parent,
+                new_parent,
+                name,
+                version_id,
+            )
+        )
+        return seq
+
+
+class Changer:
+    """`cache` and `wakeups` may be None: then nobody is told, and readers find out by asking."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        ids: IdMaker,
+        clock: Clock,
+        randbits: Randbits,
+        cache: MetadataCache | None = None,
+        wakeups: Wakeups | None = None,
+    ) -> None:
+        self.stores = stores
+        self.ids = ids
+        self.clock = clock
+        self._randbits = randbits
+        self._cache = cache
+        self._wakeups = wakeups
+        self._turns = Turns()
+
+    async def change(
+        self,
+        caller: Caller,
+        space_id: int,
+        work: Callable[[Connection, Draft], Awaitable[T]],
+        once: Once[T] | None = None,
+    ) -> Written[T]:
+        """`work` may run several times, each in a transaction of its own; the last one counts."""
+        tried: list[tuple[Draft, T]] = []
+
+        async def transaction(conn: Connection) -> tuple[Draft, T]:
+            async with conn.pipeline():
+                draft = await self._open(conn, caller, space_id, once)
+                if tried and (done := await _committed(conn, space_id, tried)):
+                    return done
+                answer = await work(conn, draft)
+                if draft.entries or once is not None:
+                    await self._close(conn, draft, answer)
+                tried.append((draft, answer))
+                await conn.commit()
+                return draft, answer
+
+        try:
+            async with self._turns.of(space_id):
+                draft, answer = await self.stores.run(space_id, transaction)
+        except _RepeatedError as repeated:
+            assert once is not None
+            stored = repeated.args[0]
+            return Written(msgspec.convert(stored["answer"], once.answer), stored["seq"])
+        await self._tell(draft)
+        return Written(answer, draft.seq)
+
+    async def _open(
+        self, conn: Connection, caller: Caller, space_id: int, once: Once[Any] | None
+    ) -> Draft:
+        rows = await spaces.lock(conn, space_id)
+        kept = None
+        if once is not None:
+            kept = await idempotency.find(conn, space_id, caller.user_id, once.key)
+        return Draft(caller, self.clock.now(), self._randbits, rows, once, kept)
+
+    async def _close(self, conn: Connection, draft: Draft, answer: object) -> None:
+        space_id = draft.space.space_id
+        user_id = draft.caller.user_id
+        if draft.entries:
+            await journal.append(conn, space_id, draft.entries, author=user_id, now=draft.now)
+            last = draft.entries[-1]
+            await spaces.advance(conn, space_id, last.seq, last.mark, draft.charged)
+        if draft.once is not None:
+            await idempotency.keep(
+                conn,
+                space_id,
+                user_id,
+                draft.once.key,
+                draft.once.request_hash,
+                {"seq": draft.seq, "answer": msgspec.to_builtins(answer)},
+                draft.now,
+            )
+
+    async def _tell(self, draft: Draft) -> None:
+        if not draft.entries:
+            return
+        space_id = draft.space.space_id
+        if self._cache is not None:
+            concerned = {entry.node_id for entry in draft.entries}
+            await self._cache.drop_nodes(space_id, concerned, draft.seq)
+            if draft.tree_moved:
+                await self._cache.tree_moved(space_id, draft.seq)
+        if self._wakeups is not None:
+            await self._wakeups.publish(space_id, draft.seq)
+
+
+async def _committed(
+    conn: Connection, space_id: int, tried: list[tuple[Draft, T]]
+) -> tuple[Draft, T] | None:
+    """The earlier attempt that had been committed after all."""
+    for draft, answer in tried:
+        if draft.entries:
+            last = draft.entries[-1]
+            if await (await journal.mark_at(conn, space_id, last.seq)).fetchone() == last.mark:
+                return draft, answer
+    return None

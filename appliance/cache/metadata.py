@@ -99,6 +99,20 @@ class MetadataCache:
         self.hits = 0
         self.misses = 0
 
+    @property
+    def up(self) -> bool:
+        return self._link.up
+
+    @property
+    def failures(self) -> int:
+        return self._link.failures
+
+    async def ping(self) -> bool:
+        async def pong(redis: Redis) -> bool:
+            return bool(await redis.ping())
+
+        return await self._link.ask(pong, False)
+
     async def _read(self, *keys: str) -> list[bytes | None]:
         async def read(redis: Redis) -> list[bytes | None]:
             return [held if isinstance(held, bytes) else None for held in await redis.mget(keys)]

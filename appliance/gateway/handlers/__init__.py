@@ -1,0 +1,1 @@
+"""One file per family; each handler asks one service."""

@@ -1,0 +1,65 @@
+"""Versions, chunk lists, and the way to the bytes: which never come through here."""
+
+from __future__ import annotations
+
+from multidict import CIMultiDict
+
+from appliance.gateway import headers
+from appliance.gateway.call import Call, Reply
+from appliance.gateway.queries import ChunksQuery, ContentQuery, NoQuery, Page
+from appliance.services.written import Written
+from appliance.wire.nodes import (
+    Chunks,
+    Mismatch,
+    Node,
+    RestoreVersion,
+    Ticket,
+    TicketRequest,
+    Tickets,
+    Versions,
+)
+
+__all__ = ["chunks", "content", "mismatch", "restore_version", "tickets", "versions"]
+
+
+async def versions(call: Call[Page, None]) -> Versions:
+    query = call.query
+    return await call.services.files.versions(
+        call.caller, call.path("node"), query.after, query.limit, call.min_seq
+    )
+
+
+async def restore_version(call: Call[NoQuery, RestoreVersion]) -> Written[Node]:
+    return await call.services.moves.restore_version(
+        call.caller, call.path("node"), call.path("version"), call.body
+    )
+
+
+async def chunks(call: Call[ChunksQuery, None]) -> Chunks:
+    return await call.services.files.chunks(
+        call.caller, call.path("node"), call.query.version, call.min_seq
+    )
+
+
+async def content(call: Call[ContentQuery, None]) -> Ticket | Reply:
+    """A redirect to the ticket's URL, or the ticket as JSON for who asks for JSON."""
+    query = call.query
+    back = call.settings.api_url.rstrip("/") + call.request.path_qs
+    ticket = await call.services.downloads.ticket(
+        call.caller, call.path("node"), query.version, query.disposition, back
+    )
+    if headers.wants_json(call.request.headers):
+        return ticket
+    fresh = CIMultiDict({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    if ticket.url is None:
+        return Reply(200, fresh)
+    fresh["Location"] = ticket.url
+    return Reply(302, fresh)
+
+
+async def tickets(call: Call[NoQuery, TicketRequest]) -> Tickets:
+    return await call.services.downloads.tickets(call.caller, call.body)
+
+
+async def mismatch(call: Call[NoQuery, Mismatch]) -> None:
+    await call.services.downloads.mismatch(call.caller, call.path("node"), call.body)

@@ -1,0 +1,103 @@
+"""The one module that joins adapters and services; gateway, workers and stowbay-admin use it.
+
+Test aid: with STOWBAY_CRASH_AT=STEP in the environment the process kills itself (SIGKILL) right
+after the upload step of that name (docs/reference/settings.md).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from appliance.cache.connection import Link, client
+from appliance.cache.metadata import MetadataCache
+from appliance.cache.wakeups import Wakeups
+from appliance.domain.clock import Clock, SystemClock
+from appliance.domain.ids import IdMaker
+from appliance.objects.control import ObjectControl
+from appliance.objects.presign import Presigner
+from appliance.services.accounts import Accounts
+from appliance.services.passwords import Passwords
+from appliance.services.uploads import Uploads
+from appliance.services.users import Users
+from appliance.settings import Settings
+from appliance.store.pools import Stores
+
+__all__ = ["CRASH_AT", "AppServices", "wire"]
+
+CRASH_AT = "STOWBAY_CRASH_AT"
+
+
+@dataclass(frozen=True, slots=True)
+class AppServices:
+    settings: Settings
+    clock: Clock
+    ids: IdMaker
+    stores: Stores
+    control: ObjectControl
+    cache: MetadataCache
+    wakeups: Wakeups
+    accounts: Accounts
+    users: Users
+    uploads: Uploads
+
+
+@asynccontextmanager
+async def wire(settings: Settings) -> AsyncIterator[AppServices]:
+    """Nothing is asked of any server here: what is down is found by the first use of it."""
+    clock = SystemClock()
+    ids = IdMaker(lambda: time.time_ns() // 1000, secrets.randbits)
+    limits, crash = settings.limits, _observer(os.environ.get(CRASH_AT))
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(Stores.open(settings.databases))
+        control = await stack.enter_async_context(ObjectControl(settings.store))
+        link = Link(
+            client(settings.redis_url) if settings.redis_url else None, monotonic=time.monotonic
+        )
+        stack.push_async_callback(link.close)
+        cache = MetadataCache(link)
+        wakeups = Wakeups(link, client(settings.redis_url) if settings.redis_url else None)
+        stack.push_async_callback(wakeups.close)
+        wakeups.start()
+        presigner = Presigner(
+            settings.upload_url, settings.store.region, settings.store.bucket, settings.store.signer
+        )
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        yield AppServices(
+            settings=settings,
+            clock=clock,
+            ids=ids,
+            stores=stores,
+            control=control,
+            cache=cache,
+            wakeups=wakeups,
+            accounts=Accounts(
+                stores=stores, cache=cache, clock=clock, randbits=secrets.randbits,
+                passwords=passwords, limits=limits,
+            ),
+            users=Users(
+                stores=stores, cache=cache, clock=clock, ids=ids, randbits=secrets.randbits,
+                passwords=passwords, limits=limits,
+            ),
+            uploads=Uploads(
+                stores=stores, ids=ids, clock=clock, limits=limits, control=control,
+                presigner=presigner, observe=crash,
+            ),
+        )  # fmt: skip
+
+
+def _observer(crash_at: str | None) -> Callable[[str], None]:
+    def nothing(_: str) -> None:
+        pass
+
+    def crash(step: str) -> None:
+        if step == crash_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash if crash_at else nothing

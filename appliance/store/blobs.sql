@@ -1,24 +1,26 @@
 -- Stored bytes: found by fingerprint, kept while referred to, and their death.
 
 -- name: usable_by_fingerprints
--- Live blobs that the author may use without sending a byte; never another space's.
+-- Live blobs that the author may use without sending a byte; never another space's. One that is
+-- past its fresh time counts against no quota any more and is about to die: it isn't offered.
 select blob_id, author_user_id, fingerprint, class, raw_size, sha256, chunk_list, object_key,
-  proven, state, charged, created_at, space_id
+  proven, state, charged, fresh_until, created_at, space_id
 from blobs
 where space_id = %(space_id)s and fingerprint = any(%(fingerprints)s) and state = 'live'
-  and (proven or author_user_id = %(author)s)
+  and (proven or author_user_id = %(author)s) and (charged or fresh_until > %(now)s)
 order by charged desc, blob_id
 
 -- name: blobs_by_ids
 -- Rows by id, in any state.
 select blob_id, author_user_id, fingerprint, class, raw_size, sha256, chunk_list, object_key,
-  proven, state, charged, created_at, space_id
+  proven, state, charged, fresh_until, created_at, space_id
 from blobs where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
 
 -- name: keep_fresh
 -- A blob that was named to a client lives long enough to be committed; a dying one stays so.
 update blobs set fresh_until = greatest(fresh_until, %(fresh_until)s)
 where space_id = %(space_id)s and blob_id = any(%(blob_ids)s) and state = 'live'
+  and (charged or fresh_until > %(now)s)
 returning blob_id
 
 -- name: quarantine
@@ -49,14 +51,14 @@ select b.blob_id, b.fresh_until,
      and u.state in ('reserved', 'uploading', 'completing')) as pins
 from blobs b
 where b.space_id = %(space_id)s and b.blob_id = any(%(blob_ids)s)
-  and b.state in ('live', 'quarantined') and not b.charged
+  and b.state = 'live' and not b.charged
 for no key update of b
 
 -- name: let_die
 -- From here on it matches no fingerprint and takes no new reference.
 update blobs set state = 'dying', dying_at = %(now)s
 where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
-  and state in ('live', 'quarantined') and not charged
+  and state = 'live' and not charged
 returning blob_id
 
 -- name: dead_blobs

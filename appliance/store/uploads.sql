@@ -1,23 +1,5 @@
 -- Uploads and their recorded parts. Every move of a row is a compare-and-swap on state and fence.
 
--- name: space_of_uploads
--- Who owns the space, and its quota; takes no lock.
-select owner_user_id, quota_bytes, used_bytes from spaces where space_id = %(space_id)s
-
--- name: lock_space
--- The space's lock: two batches that reserve at once must see each other's reservations.
-select owner_user_id, quota_bytes, used_bytes from spaces
-where space_id = %(space_id)s for no key update
-
--- name: reserved
--- What is promised and not yet in used_bytes: open uploads, and live blobs that no version uses.
-select coalesce((select sum(reserved_bytes) from uploads
-                 where space_id = %(space_id)s
-                   and state in ('reserved', 'uploading', 'completing')), 0)::bigint
-     + coalesce((select sum(greatest(raw_size, stored_size)) from blobs
-                 where space_id = %(space_id)s and state = 'live' and not charged), 0)::bigint
-  as bytes
-
 -- name: open_by_fingerprints
 -- The author's unfinished uploads of these contents, the oldest first.
 select upload_id, author_user_id, fingerprint, class, size, sha256, chunk_list, chunk_count,

@@ -37,7 +37,10 @@ What the two stores do differently
                          since it started); SeaweedFS lists by prefix
     copy-source header   MinIO obeys it unsigned, SeaweedFS refuses it (403); on a PUT signed by the
                          signer both refuse, as it can't read
-    source address       MinIO believes X-Forwarded-For and X-Real-IP: nginx must set or drop them
+    source address       MinIO believes X-Forwarded-For, SeaweedFS takes the connection's: where the
+                         edge credential is bound to addresses, nginx must pass no such header
+    a full disk          MinIO says so (StoreFull), SeaweedFS answers 500 (StoreUnavailable)
+    new rights           MinIO at once; SeaweedFS when it starts or gets SIGHUP
 
 Only this room imports aiobotocore, botocore or minio; their errors end here (errors.py).
 """

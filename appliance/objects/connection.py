@@ -18,7 +18,7 @@ from appliance.settings import Credential, ObjectStore
 __all__ = ["CONNECT_SECONDS", "POOL", "READ_SECONDS", "TRIES", "s3_client"]
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0  # Complete of 10,000 parts is the slowest answer
+READ_SECONDS = 30.0  # Complete of 10,000 parts is the slowest answer
 POOL = 50  # connections of one process
 TRIES = 3  # the first one included; with the SDK's jittered pause in between
 

@@ -3,7 +3,8 @@
     answer of the store                                     raised here
     no connection, time-out, cut off, 5xx, SlowDown,
     XMinioServerNotInitialized, clocks apart, a refusal     StoreUnavailable   (domain)
-    XMinioStorageFull, 507, QuotaExceeded                   StoreFull          (domain)
+    XMinioStorageFull, a bucket quota, 507,
+    500 "no space left on device" (MinIO at the last byte)  StoreFull          (domain)
     NoSuchUpload                                            NoSuchUpload
     InvalidPart, InvalidPartOrder, EntityTooSmall           InvalidParts
     NoSuchKey, 404                                          NoSuchObject
@@ -46,7 +47,8 @@ __all__ = [
 RETRY_SOON = 2.0  # seconds: a store that starts or is busy
 RETRY_LATER = 60.0  # seconds: what an operator has to see to
 
-_FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "507"})
+_FULL = frozenset({"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"})
+_NO_SPACE = "no space left"
 _PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _REFUSED = frozenset(
@@ -84,13 +86,14 @@ def translated(error: Exception) -> Problem:
 
 
 def _of_answer(error: ClientError) -> Problem:
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    answer = error.response.get("Error", {})
+    code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code == "NoSuchUpload":
         return NoSuchUpload()
     if code in _PARTS:
         return InvalidParts(code)
-    if code in _FULL or status == 507:
+    if code in _FULL or status == 507 or _NO_SPACE in message:
         return StoreFull("no object can be stored until there is room", retry_after=RETRY_LATER)
     if code in _REFUSED:
         return StoreUnavailable("the object store refuses this service", retry_after=RETRY_LATER)

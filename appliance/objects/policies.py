@@ -51,8 +51,8 @@ def policy(
 ) -> dict[str, Any]:
     """`sources`: addresses or networks (CIDR) from which the credential works; none = any.
 
-    The store may believe X-Forwarded-For, so `sources` holds only where every proxy before it
-    sets or drops that header.
+    MinIO believes X-Forwarded-For, so `sources` holds only where every proxy before it drops that
+    header.
     """
     blobs = f"arn:aws:s3:::{bucket}/{BLOBS}*"
     statements = [_statement("Allow", _BLOB_ACTIONS[role], blobs, sources)]
@@ -72,8 +72,8 @@ def seaweed_identities(
 ) -> str:
     """The JSON for `-s3.config`: one identity and one policy for each role, and root.
 
-    SeaweedFS reads it at start (and again at SIGHUP): identities in a file can't be changed
-    through its API. It holds secrets: mode 0600.
+    SeaweedFS reads it at start and again at SIGHUP (which ends it when it comes before it
+    listens); identities in a file can't be changed through its API. It holds secrets: mode 0600.
     """
     identities: list[dict[str, Any]] = [
         {"name": "root", "credentials": [_pair(root)], "actions": ["Admin"]}

@@ -6,11 +6,12 @@ import base64
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from appliance.settings import Credential, ObjectStore
 BUCKET = "stowbay"
 REGION = "us-east-1"
 START_SECONDS = 60
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class RunningStore:
     edge: Credential
     root: Credential
     directory: Path
+    process_id: int
 
     @property
     def kind(self) -> str:
@@ -88,6 +91,7 @@ def running(kind: str, directory: Path) -> Iterator[RunningStore]:
                 credentials["edge"],
                 credentials["root"],
                 directory,
+                process.pid,
             )
             _wait(store, process, directory / "log")
             yield store
@@ -97,7 +101,19 @@ def running(kind: str, directory: Path) -> Iterator[RunningStore]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def make_ready(store: RunningStore) -> None:
+def change_rights(store: RunningStore, edge_sources: Sequence[str] = LOOPBACK) -> None:
+    """What an operator does: SeaweedFS reads its file again at SIGHUP (which ends it when it
+    comes before it listens).
+    """
+    if store.kind == "seaweedfs":
+        (store.directory / "identities.json").write_text(
+            seaweed_identities(BUCKET, store.credentials(), store.root, edge_sources)
+        )
+        os.kill(store.process_id, signal.SIGHUP)
+    make_ready(store, edge_sources)
+
+
+def make_ready(store: RunningStore, edge_sources: Sequence[str] = LOOPBACK) -> None:
     provision(
         store.kind,
         store.settings.endpoint,
@@ -105,7 +121,7 @@ def make_ready(store: RunningStore) -> None:
         BUCKET,
         root=store.root,
         credentials=store.credentials(),
-        edge_sources=("127.0.0.0/8", "::1/128"),
+        edge_sources=edge_sources,
     )
 
 
@@ -153,9 +169,7 @@ def _seaweedfs(directory, ports, credentials, log):
     )
     roles = {role: credentials[role] for role in ROLES}
     (directory / "identities.json").write_text(
-        seaweed_identities(
-            BUCKET, roles, credentials["root"], edge_sources=("127.0.0.0/8", "::1/128")
-        )
+        seaweed_identities(BUCKET, roles, credentials["root"], LOOPBACK)
     )
     names = ("s3", "s3.port.grpc", "master", "master.port.grpc", "volume", "volume.port.grpc")
     names += ("filer", "filer.port.grpc")

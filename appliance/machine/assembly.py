@@ -187,7 +187,7 @@ class Assembly:
             env=self._server_environ(),
             ready=lambda: answers(f"http://127.0.0.1:{port}/health/ready"),
             cwd=self.places.run,
-            stop_seconds=15.0,
+            stop_seconds=25.0,  # it gives requests under way 20 s
         )
 
     def _make_admin(self) -> None:

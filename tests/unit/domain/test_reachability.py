@@ -25,12 +25,12 @@ from appliance.domain.commits import BlobState
 from appliance.domain.ids import ROOT
 from appliance.domain.parts import Method
 from appliance.domain.upload_states import Event, Facts, State, Step, next_step
-from tests.unit.domain.space_model import HOUR, LONGEST_PUT, URL, Rules, Space, UploadRow
+from tests.unit.domain.space_model import FRESH, HOUR, LONGEST_PUT, URL, Rules, Space, UploadRow
 
 pick = st.integers(0, 5)
 cut = st.integers(0, 5)
 METHODS = st.sampled_from([Method.SINGLE, Method.MULTIPART])
-contents = st.sampled_from([b"a", b"bb", b"ccc"])
+contents = st.sampled_from([b"a", b"bb", b"ccc", b"dddd"])
 
 
 class SpaceMachine(RuleBasedStateMachine):
@@ -93,7 +93,7 @@ class SpaceMachine(RuleBasedStateMachine):
         assert blob is None or blob.content == content
 
     @precondition(lambda self: self.space.blobs)
-    @rule(index=pick, name=st.sampled_from("xy"), stale=st.booleans())
+    @rule(index=pick, name=st.sampled_from("xy"), stale=st.sampled_from([False] * 3 + [True]))
     def commit(self, index: int, name: str, stale: bool) -> None:
         """Also of blobs that died since the client asked, and on bases no longer current."""
         space = self.space
@@ -121,8 +121,10 @@ class SpaceMachine(RuleBasedStateMachine):
     def purge_next(self) -> None:
         self.space.purge_next()
 
-    @rule()
-    def dying(self) -> None:
+    @rule(later=st.booleans())
+    def dying(self, later: bool) -> None:
+        if later:
+            self.space.now += FRESH
         self.space.bury()
 
     @rule(steps=st.integers(0, 2))
@@ -142,8 +144,8 @@ class SpaceMachine(RuleBasedStateMachine):
 
 
 LOOK = settings(
-    max_examples=400,
-    stateful_step_count=40,
+    max_examples=150,
+    stateful_step_count=60,
     deadline=None,
     derandomize=True,
     database=None,

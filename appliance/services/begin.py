@@ -73,7 +73,7 @@ class Planner:
         """One entry for each asked-for upload; raises NotFound for a space of someone else."""
         items = [_parsed(asked) for asked in request.uploads]
         wanted = {item.fingerprint: item for item in items if isinstance(item, Wanted)}
-        request_hash = hashlib.sha256(msgspec.json.encode(request)).digest()
+        request_hash = hashlib.sha256(b"begin\0" + msgspec.json.encode(request)).digest()
         fingerprints = [fp for fp, item in wanted.items() if item.size]
 
         def look(lock: bool) -> Any:

@@ -23,7 +23,9 @@ from appliance.store.pools import Connection, Stores
 from appliance.store.uploads import UploadRow
 from appliance.wire import uploads as wire
 
-from .begin import Placed, Planner
+from .begin import Planner
+from .placed import Placed
+from .turns import Turns
 from .upload_answers import blob_answer, chunk_answers, missing_numbers, no_upload, upload_answer
 from .upload_store import (
     Checked,
@@ -59,6 +61,7 @@ class Uploads:
         self._presigner = presigner
         self._observe = observe
         self._planner = Planner(ids=ids, limits=limits)
+        self._turns = Turns()
         self._lifetime = timedelta(seconds=limits.part_url_seconds)
 
     async def begin(
@@ -72,7 +75,8 @@ class Uploads:
         async def plan(conn: Connection) -> list[Placed]:
             return await self._planner.plan(conn, caller, space_id, request, idempotency_key, now)
 
-        placed = await self._stores.run(space_id, plan)
+        async with self._turns.of(space_id):
+            placed = await self._stores.run(space_id, plan)
         self._observe("row-written")
         begun = {p.row.upload_id: p.row for p in placed if p.row is not None}
         begun = await self._opened(space_id, begun)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from . import queries
 from .pools import Connection
-from .rows import Rows, ask
+from .rows import Rows, ask, ask_one
 
 __all__ = [
     "BlobRow", "ContentRow", "KeyedBlob", "References", "ScrubRow", "blobs_by_ids",
@@ -89,6 +89,7 @@ class ContentRow(NamedTuple):
     state: str | None
     fingerprint: bytes | None
     chunk_list: bytes | None
+    share_epoch: int
 
 
 async def _all(conn: Connection, name: str, **values: Any) -> list[Any]:
@@ -212,24 +213,20 @@ async def content_of_nodes(
     space_id: int,
     wanted: Sequence[tuple[int, int, int | None]],
     chunk_bytes: int,
-) -> list[ContentRow]:
+) -> Rows[ContentRow]:
     """`wanted`: place, node, version (None: current). Packed chunk lists up to `chunk_bytes`."""
-    rows = await _all(
-        conn,
-        "content_of_nodes",
-        space_id=space_id,
-        places=[place for place, _, _ in wanted],
-        node_ids=[node_id for _, node_id, _ in wanted],
-        version_ids=[version_id for _, _, version_id in wanted],
-        chunk_bytes=chunk_bytes,
-    )
-    return [ContentRow(*row) for row in rows]
+    values = {
+        "space_id": space_id,
+        "places": [place for place, _, _ in wanted],
+        "node_ids": [node_id for _, node_id, _ in wanted],
+        "version_ids": [version_id for _, _, version_id in wanted],
+        "chunk_bytes": chunk_bytes,
+    }
+    return await ask(conn, ContentRow, Q["content_of_nodes"], values)
 
 
 async def purging_of_nodes(
     conn: Connection, space_id: int, node_ids: Sequence[int], purging: int
-) -> set[int]:
-    found = await _ids(
-        conn, "purging_of_nodes", space_id=space_id, node_ids=list(node_ids), purging=purging
-    )
-    return set(found)
+) -> Rows[Any]:
+    values = {"space_id": space_id, "node_ids": list(node_ids), "purging": purging}
+    return await ask_one(conn, Q["purging_of_nodes"], values)

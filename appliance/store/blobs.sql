@@ -127,13 +127,15 @@ select count(*) as blobs from blobs where space_id = %(space_id)s and state = 'q
 select w.place, n.node_id, n.parent_id, n.name, n.kind, v.version_id, v.size,
   coalesce(v.sha256, b.sha256) as sha256, v.blob_id,
   b.object_key, b.object_offset, b.stored_size, b.state, b.fingerprint,
-  case when octet_length(b.chunk_list) <= %(chunk_bytes)s then b.chunk_list end as chunk_list
+  case when octet_length(b.chunk_list) <= %(chunk_bytes)s then b.chunk_list end as chunk_list,
+  s.share_epoch
 from unnest(%(places)s::integer[], %(node_ids)s::bigint[], %(version_ids)s::bigint[])
   as w (place, node_id, version_id)
 join nodes n on n.space_id = %(space_id)s and n.node_id = w.node_id
 left join versions v on v.space_id = %(space_id)s and v.node_id = n.node_id
   and v.version_id = coalesce(w.version_id, n.version_id)
 left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+join spaces s on s.space_id = %(space_id)s
 
 -- name: purging_of_nodes
 -- Which of these nodes lie anywhere below the place of what is being deleted for good.

@@ -1,0 +1,70 @@
+"""Keys of the ring, rotated while downloads go on; and a gateway that isn't there."""
+
+from __future__ import annotations
+
+import time
+
+from appliance.domain.tickets import Ticket
+from tests.edge.edge_process import options_in, running_edge
+from tests.edge.make_vectors import GOOD
+from tests.objects.store_processes import free_ports
+
+TICKET_SECONDS = 300
+
+
+def test_rotation_refuses_no_valid_ticket(edge, ring, shelf):
+    obj = shelf.put(b"rotated")
+    now = int(time.time())
+
+    def ticket(with_ring, at):
+        claims = {name: GOOD[name] for name in ("ep", "fn", "ct", "dp", "back")}
+        return with_ring.sign(Ticket(obj=obj, iat=now, exp=now + TICKET_SECONDS, **claims), at)
+
+    old = ticket(ring, now)
+    rotated = ring.rotate(
+        now, kid="ring-2", publish_seconds=60, longest_ticket_seconds=TICKET_SECONDS
+    )
+    early = ticket(rotated, now)
+    new = ticket(rotated, now + 60)
+    assert edge.download(new).code == "ticket-unknown-key"
+    published = dict(edge.options.public_keys)
+    edge.publish(published | rotated.public_keys(now))
+    for token in (old, early, new):
+        assert edge.download(token).body == b"rotated"
+    last = now + 60 + TICKET_SECONDS
+    assert rotated.public_keys(last - 1).keys() == {"ring-1", "ring-2"}
+    edge.publish(rotated.public_keys(last))
+    assert edge.download(old).code == "ticket-unknown-key"
+    assert edge.download(new).body == b"rotated"
+    edge.publish(published)
+
+
+def test_without_any_gateway_and_any_store(tmp_path, ring):
+    ports = free_ports(5)
+    options = options_in(
+        tmp_path,
+        ports,
+        bench_port=None,
+        gateway_ports=(ports[3],),
+        store_address=f"127.0.0.1:{ports[4]}",
+        bucket="stowbay",
+        edge_access_key="edge",
+        edge_secret_key="secret",
+        region="us-east-1",
+        public_keys=ring.public_keys(time.time()),
+    )
+    now = int(time.time())
+    claims = {name: GOOD[name] for name in ("obj", "ep", "fn", "ct", "dp", "back")}
+    token = ring.sign(Ticket(iat=now, exp=now + 300, **claims), now)
+    target = f"/stowbay/blobs/aa?X-Amz-Signature={'0' * 64}"
+    with running_edge(options, tmp_path) as alone:
+        answers = {
+            "unavailable": alone.api("GET", "/health/ready"),
+            "store-unavailable": alone.download(token),
+        }
+        put = alone.upload("PUT", target, body=b"x")
+        assert (put.status, put.code) == (503, "store-unavailable")
+        for code, answer in answers.items():
+            assert (answer.status, answer.code) == (503, code)
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert b"127.0.0.1" not in answer.body

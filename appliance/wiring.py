@@ -13,16 +13,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.cache.connection import Link, client
 from appliance.cache.metadata import MetadataCache
 from appliance.cache.wakeups import Wakeups
 from appliance.domain.clock import Clock, SystemClock
 from appliance.domain.ids import IdMaker
+from appliance.domain.tickets import Ticket
+from appliance.edge import keyring
 from appliance.objects.control import ObjectControl
 from appliance.objects.presign import Presigner
 from appliance.services.accounts import Accounts
+from appliance.services.completion import Completion
+from appliance.services.downloads import Downloads
+from appliance.services.files import Files
 from appliance.services.passwords import Passwords
+from appliance.services.stat import Stat
 from appliance.services.uploads import Uploads
 from appliance.services.users import Users
 from appliance.settings import Settings
@@ -44,7 +51,11 @@ class AppServices:
     wakeups: Wakeups
     accounts: Accounts
     users: Users
+    files: Files
+    stat: Stat
+    downloads: Downloads
     uploads: Uploads
+    completion: Completion
 
 
 @asynccontextmanager
@@ -69,6 +80,11 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
         )
         passwords = Passwords()
         stack.callback(passwords.close)
+        accounts = Accounts(
+            stores=stores, cache=cache, clock=clock, randbits=secrets.randbits,
+            passwords=passwords, limits=limits,
+        )  # fmt: skip
+        files = Files(stores=stores, clock=clock, cache=cache)
         yield AppServices(
             settings=settings,
             clock=clock,
@@ -77,19 +93,42 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
             control=control,
             cache=cache,
             wakeups=wakeups,
-            accounts=Accounts(
-                stores=stores, cache=cache, clock=clock, randbits=secrets.randbits,
-                passwords=passwords, limits=limits,
-            ),
+            accounts=accounts,
             users=Users(
                 stores=stores, cache=cache, clock=clock, ids=ids, randbits=secrets.randbits,
                 passwords=passwords, limits=limits,
+            ),
+            files=files,
+            stat=Stat(cache=cache, accounts=accounts, files=files),
+            downloads=Downloads(
+                stores=stores, clock=clock, limits=limits,
+                signer=_RingFile(Path(settings.ticket_keyring)),
+                download_url=settings.download_url, bucket=settings.store.bucket,
             ),
             uploads=Uploads(
                 stores=stores, ids=ids, clock=clock, limits=limits, control=control,
                 presigner=presigner, observe=crash,
             ),
+            completion=Completion(
+                stores=stores, clock=clock, limits=limits, control=control, observe=crash
+            ),
         )  # fmt: skip
+
+
+class _RingFile:
+    """The ring of ticket keys as the file says now: a rotation needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._ring = keyring.KeyRing(())
+
+    def sign(self, ticket: Ticket, now: float) -> str:
+        found = self._path.stat()
+        if (found.st_mtime_ns, found.st_ino) != self._seen:
+            self._ring = keyring.load(self._path)
+            self._seen = (found.st_mtime_ns, found.st_ino)
+        return self._ring.sign(ticket, now)
 
 
 def _observer(crash_at: str | None) -> Callable[[str], None]:

@@ -35,7 +35,6 @@ def observed(meters: metrics.Meters) -> Middleware:
         started = time.perf_counter()
         request_id = headers.request_id(request.headers) or uuid.uuid4().hex
         logs.request_id.set(request_id)
-        request["request_id"] = request_id
         in_flight.inc()
         status = 499  # nobody is there any more to read the answer
         size = 0
@@ -96,7 +95,7 @@ def answered(meters: metrics.Meters) -> Middleware:
             log.exception("unexpected", route=request.path)
             problem, allow = Problem(), None
         counted.labels(problem.code).inc()
-        response = problems.answer(problem, request["request_id"])
+        response = problems.answer(problem, logs.request_id.get())
         if allow is not None:
             response.headers["Allow"] = allow
         return response

@@ -142,7 +142,7 @@ CONTENT = (
     Route(
         method="GET", path="/nodes/{node}/content", handler=content.content, tag="content",
         summary="The stable URL of the bytes: a redirect to a ticket, or the ticket as JSON.",
-        query=ContentQuery, answer=n.Ticket, errors=("blob-quarantined",),
+        query=ContentQuery, answer=n.Ticket, reads=True, errors=("blob-quarantined",),
         others=((302, "To the ticket's URL, unless Accept names application/json."),),
     ),
     Route(
@@ -153,6 +153,7 @@ CONTENT = (
     Route(
         method="POST", path="/tickets", handler=content.tickets, tag="content",
         summary="Tickets for up to a thousand files.", request=n.TicketRequest, answer=n.Tickets,
+        reads=True,
     ),
 )  # fmt: skip
 

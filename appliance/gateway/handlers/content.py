@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from multidict import CIMultiDict
 
 from appliance.gateway import headers
@@ -43,10 +45,11 @@ async def chunks(call: Call[ChunksQuery, None]) -> Chunks:
 
 async def content(call: Call[ContentQuery, None]) -> Ticket | Reply:
     """A redirect to the ticket's URL, or the ticket as JSON for who asks for JSON."""
-    query = call.query
-    back = call.settings.api_url.rstrip("/") + call.request.path_qs
+    node, query = call.path("node"), call.query
+    asked = {"version": query.version, "disposition": query.disposition}
+    back = f"/api/v1/nodes/{node}/content?" + urlencode({k: v for k, v in asked.items() if v})
     ticket = await call.services.downloads.ticket(
-        call.caller, call.path("node"), query.version, query.disposition, back
+        call.caller, node, query.version, query.disposition, back, min_seq=call.min_seq
     )
     if headers.wants_json(call.request.headers):
         return ticket
@@ -58,7 +61,7 @@ async def content(call: Call[ContentQuery, None]) -> Ticket | Reply:
 
 
 async def tickets(call: Call[NoQuery, TicketRequest]) -> Tickets:
-    return await call.services.downloads.tickets(call.caller, call.body)
+    return await call.services.downloads.tickets(call.caller, call.body, call.min_seq)
 
 
 async def mismatch(call: Call[NoQuery, Mismatch]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from appliance.domain.ids import Token
 from appliance.gateway import headers
 from appliance.gateway.call import Call, Encoded
 from appliance.gateway.queries import DeleteQuery, NoQuery, Page
@@ -13,9 +12,8 @@ __all__ = ["children", "copy", "delete", "empty_trash", "move", "node", "restore
 
 
 async def node(call: Call[NoQuery, None]) -> Encoded:
-    """The most frequent question of all: session and node come from the cache in one call."""
-    token = Token.parse(headers.bearer(call.request.headers))
-    return Encoded(await call.services.files.stat(token, call.path("node"), call.min_seq))
+    token = headers.bearer(call.request.headers)
+    return Encoded(await call.services.stat.node(token, call.path("node"), call.min_seq))
 
 
 async def children(call: Call[Page, None]) -> Nodes:

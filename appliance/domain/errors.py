@@ -77,7 +77,7 @@ __all__ = [
 ]
 
 
-class Problem(Exception):  # noqa: N818 - not an error of the program, an answer
+class Problem(Exception):
     """`extra` is JSON-able and goes into the problem+json body; `retry_after` is in seconds."""
 
     code: ClassVar[str] = "internal"

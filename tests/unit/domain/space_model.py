@@ -41,7 +41,6 @@ HOUR = timedelta(hours=1)
 URL, LONGEST_PUT = HOUR, HOUR
 IDLE = 6 * HOUR
 FRESH = 4 * HOUR
-KEPT = 2
 AUTHOR = 7
 
 
@@ -53,6 +52,7 @@ class Rules:
     to_drop: Callable[..., list[int]] = retention.to_drop
     next_step: Callable[[Facts, datetime], Step] = next_step
     dying_grace: timedelta = 3 * HOUR
+    kept: int = 2
     shown_as: Callable[[BlobState], BlobState] = lambda state: state  # to a commit
 
 
@@ -235,7 +235,7 @@ class Space:
             self.blobs[blob_id].charged |= outcome.charged > 0
             self.used += outcome.charged
             mine = [v.id for v in self.versions.values() if v.node == node_id]
-            self.drop(self.rules.to_drop(mine, version, KEPT))
+            self.drop(self.rules.to_drop(mine, version, self.rules.kept))
         return outcome
 
     def drop(self, version_ids: list[int]) -> None:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from appliance.domain.errors import Problem
 from appliance.domain.tickets import ALGORITHM, Ticket, encode_claims, encode_part
 
-__all__ = ["KeyRing", "SigningKey", "create", "load"]
+__all__ = ["KeyRing", "NoSigningKey", "SigningKey", "create", "load"]
 
 _DIGEST = ec.ECDSA(hashes.SHA256())
 

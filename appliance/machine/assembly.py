@@ -140,9 +140,11 @@ class Assembly:
             )
 
     def _store(self) -> Service:
-        service = minio_service if self.options.store == "minio" else seaweedfs_service
-        return service(
-            self.store_program, self.places, self.options.ports, self.secrets, self.environ
+        program, places, ports = self.store_program, self.places, self.options.ports
+        if self.options.store == "minio":
+            return minio_service(program, places, ports, self.secrets, self.environ)
+        return seaweedfs_service(
+            program, places, ports, self.secrets, self.certificates, self.environ
         )
 
     def _prepare_store(self) -> None:

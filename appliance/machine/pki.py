@@ -1,8 +1,9 @@
-"""The instance's own certificate authority and the one certificate that nginx shows.
+"""The instance's own certificate authority, and the certificates that it signs.
 
-The CA lives ten years, the certificate for the server 397 days; it is made anew when less than
-30 days are left, when the CA has changed, or when a name is missing from it. The CA's key signs
-nothing else, and its certificate may sign no further authority and names of this machine only.
+One is what nginx shows; the other is shown by SeaweedFS's parts to each other, in both roles, so
+that its gRPC ports answer nobody else on this machine. The authority lives ten years, a certificate
+397 days; it is made anew when less than 30 days are left, when the authority has changed, or when a
+name is missing from it. The authority may sign no further one, and names of this machine only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -39,51 +41,64 @@ _PERMITTED: tuple[x509.GeneralName, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Paths: the authority's certificate, and nginx's certificate and key."""
+    """Paths: the authority's certificate; nginx's and the store's certificate and key."""
 
     authority: Path
     server: Path
     server_key: Path
+    store: Path
+    store_key: Path
 
 
 def keep_certificates(folder: Path, now: datetime) -> Certificates:
     """Make what is missing or near its end; `now` is aware, in UTC."""
     private_folder(folder)
-    paths = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    paths = Certificates(
+        *(
+            folder / name
+            for name in ("ca.pem", "server.pem", "server.key", "store.pem", "store.key")
+        )
+    )
     authority_key_file = folder / "ca.key"
     if not _good_authority(paths.authority, authority_key_file, now):
         authority_key = ec.generate_private_key(ec.SECP256R1())
         _save_key(authority_key_file, authority_key)
         _save_certificate(paths.authority, _make_authority(authority_key, now))
     authority = x509.load_pem_x509_certificate(paths.authority.read_bytes())
-    if not _good_server(paths, authority, now):
-        server_key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _make_server(server_key, authority, _load_key(authority_key_file), now)
-        _save_key(paths.server_key, server_key)
-        _save_certificate(paths.server, certificate)
+    server_only = (ExtendedKeyUsageOID.SERVER_AUTH,)
+    both_roles = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+    for certificate, key_file, roles in (
+        (paths.server, paths.server_key, server_only),
+        (paths.store, paths.store_key, both_roles),
+    ):
+        if not _good(certificate, key_file, authority, now):
+            key = ec.generate_private_key(ec.SECP256R1())
+            fresh = _make(key, authority, _load_key(authority_key_file), roles, now)
+            _save_key(key_file, key)
+            _save_certificate(certificate, fresh)
     return paths
 
 
 def _good_authority(certificate: Path, key: Path, now: datetime) -> bool:
     if not (certificate.exists() and key.exists()):
         return False
-    # An authority too near its end for one more server certificate would outlive nothing.
+    # An authority too near its end would end before what it signs.
     end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     return end - now > SERVER_LIFE
 
 
-def _good_server(paths: Certificates, authority: x509.Certificate, now: datetime) -> bool:
-    if not (paths.server.exists() and paths.server_key.exists()):
+def _good(certificate: Path, key: Path, authority: x509.Certificate, now: datetime) -> bool:
+    if not (certificate.exists() and key.exists()):
         return False
-    server = x509.load_pem_x509_certificate(paths.server.read_bytes())
-    if server.public_key() != _load_key(paths.server_key).public_key():
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    if found.public_key() != _load_key(key).public_key():
         return False  # a crash fell between the two files
     try:
-        server.verify_directly_issued_by(authority)
-    except Exception:  # cryptography raises ValueError, TypeError or InvalidSignature here
+        found.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
         return False
-    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return set(names) >= set(_NAMES) and server.not_valid_after_utc - now > RENEW_BEFORE
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names) >= set(_NAMES) and found.not_valid_after_utc - now > RENEW_BEFORE
 
 
 def _make_authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
@@ -104,10 +119,11 @@ def _make_authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Cert
     )
 
 
-def _make_server(
+def _make(
     key: ec.EllipticCurvePrivateKey,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
+    roles: tuple[x509.ObjectIdentifier, ...],
     now: datetime,
 ) -> x509.Certificate:
     identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -122,7 +138,7 @@ def _make_server(
         .add_extension(x509.SubjectAlternativeName(_NAMES), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(roles), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),

@@ -37,7 +37,7 @@ find_python() {
 }
 
 install_packages() {
-    local packages=("$@") policy=/usr/sbin/policy-rc.d made_policy= made_cluster_rule=
+    local packages=("$@") policy=/usr/sbin/policy-rc.d made_policy= made_cluster_rule= each
     local command="apt-get install --no-install-recommends ${packages[*]}"
     if [ "$(id -u)" -ne 0 ]; then
         say "These Debian packages are missing: ${packages[*]}"
@@ -68,6 +68,14 @@ install_packages() {
     apt-get install -q -y --no-install-recommends "${packages[@]}"
     undo
     trap - EXIT
+    # Nor does a service start at the next boot: ours run under their own supervisor.
+    if command -v systemctl >/dev/null; then
+        for each in "${packages[@]}"; do
+            case $each in
+            postgresql | redis-server | nginx) systemctl --quiet disable "$each.service" ;;
+            esac
+        done
+    fi
 }
 
 mapfile -t packages < <(missing_packages)

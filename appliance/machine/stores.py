@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from appliance.machine.health import answers
+from appliance.machine.pki import Certificates
 from appliance.machine.places import Places, private_folder, write_private
 from appliance.machine.ports import Ports
 from appliance.machine.secrets import Secrets
@@ -91,6 +92,7 @@ def seaweedfs_service(
     places: Places,
     ports: Ports,
     secrets: Secrets,
+    certificates: Certificates,
     env: Mapping[str, str],
 ) -> Service:
     data = places.var / "seaweedfs"
@@ -143,6 +145,7 @@ def seaweedfs_service(
             "WEED_JWT_FILER_SIGNING_KEY": secrets.seaweed_filer_jwt,
             "WEED_JWT_FILER_SIGNING_READ_KEY": secrets.seaweed_filer_jwt,
             "WEED_S3_SSE_KEK": secrets.seaweed_encryption_key,
+            **_mutual_tls(certificates),
         },
         cwd=places.run,
         ready=lambda: answers(f"http://127.0.0.1:{ports.store}/healthz"),
@@ -152,6 +155,15 @@ def seaweedfs_service(
         stop_seconds=2.0,
         may_linger=True,
     )
+
+
+def _mutual_tls(certificates: Certificates) -> dict[str, str]:
+    """gRPC asks for no credential of its own: without these anybody here could empty the filer."""
+    found = {"WEED_GRPC_CA": str(certificates.authority)}
+    for part in ("MASTER", "VOLUME", "FILER", "S3", "CLIENT"):
+        found[f"WEED_GRPC_{part}_CERT"] = str(certificates.store)
+        found[f"WEED_GRPC_{part}_KEY"] = str(certificates.store_key)
+    return found
 
 
 def _identities(places: Places) -> Path:

@@ -91,5 +91,17 @@ def test_a_lost_authority_is_made_anew_with_its_certificate(tmp_path: Path) -> N
 def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     paths = keep_certificates(tmp_path / "pki", NOW)
     assert stat.S_IMODE((tmp_path / "pki").stat().st_mode) == 0o700
-    for key in (paths.server_key, paths.authority.with_name("ca.key")):
+    for key in (paths.server_key, paths.store_key, paths.authority.with_name("ca.key")):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_only_the_stores_certificate_may_be_shown_by_a_client(tmp_path: Path) -> None:
+    paths = keep_certificates(tmp_path / "pki", NOW)
+
+    def roles(path: Path) -> set[str]:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        return {each._name for each in usage}
+
+    assert roles(paths.server) == {"serverAuth"}
+    assert roles(paths.store) == {"serverAuth", "clientAuth"}

@@ -113,8 +113,8 @@ async def usable_by_fingerprints(
 
 
 async def blobs_by_ids(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> list[BlobRow]:
-    rows = await _all(conn, "blobs_by_ids", space_id=space_id, blob_ids=list(blob_ids))
-    return [BlobRow(*row) for row in rows]
+    values = {"space_id": space_id, "blob_ids": list(blob_ids)}
+    return await (await ask(conn, BlobRow, Q["blobs_by_ids"], values)).fetchall()
 
 
 async def keep_fresh(
@@ -181,15 +181,13 @@ async def blobs_of_keys(conn: Connection, space_id: int, keys: Sequence[str]) ->
 async def scrub_sample(
     conn: Connection, space_id: int, before: datetime, retry_before: datetime, limit: int
 ) -> list[ScrubRow]:
-    rows = await _all(
-        conn,
-        "scrub_sample",
-        space_id=space_id,
-        before=before,
-        retry_before=retry_before,
-        limit=limit,
-    )
-    return [ScrubRow(*row) for row in rows]
+    values = {
+        "space_id": space_id,
+        "before": before,
+        "retry_before": retry_before,
+        "limit": limit,
+    }
+    return await (await ask(conn, ScrubRow, Q["scrub_sample"], values)).fetchall()
 
 
 async def scrub_passed(

@@ -73,7 +73,7 @@ async def _all(conn: Connection, name: str, **values: Any) -> list[Any]:
 
 
 async def _rows(conn: Connection, name: str, **values: Any) -> list[UploadRow]:
-    return [UploadRow(*row) for row in await _all(conn, name, **values)]
+    return await (await ask(conn, UploadRow, Q[name], values)).fetchall()
 
 
 async def _ids(conn: Connection, name: str, **values: Any) -> list[int]:

@@ -66,6 +66,7 @@ class Draft:
     """What a transaction is about to write. Ask everything first, then `await locked()`."""
 
     caller: Caller
+    space_id: int
     now: datetime
     randbits: Randbits
     rows: Rows[SpaceRow]
@@ -186,10 +187,10 @@ class Changer:
         kept = None
         if once is not None:
             kept = await idempotency.find(conn, space_id, caller.user_id, once.key)
-        return Draft(caller, self.clock.now(), self._randbits, rows, once, kept)
+        return Draft(caller, space_id, self.clock.now(), self._randbits, rows, once, kept)
 
     async def _close(self, conn: Connection, draft: Draft, answer: object) -> None:
-        space_id = draft.space.space_id
+        space_id = draft.space_id
         user_id = draft.caller.user_id
         if draft.entries:
             await journal.append(conn, space_id, draft.entries, author=user_id, now=draft.now)
@@ -209,7 +210,7 @@ class Changer:
     async def _tell(self, draft: Draft) -> None:
         if not draft.entries:
             return
-        space_id = draft.space.space_id
+        space_id = draft.space_id
         if self._cache is not None:
             concerned = {entry.node_id for entry in draft.entries}
             await self._cache.drop_nodes(space_id, concerned, draft.seq)

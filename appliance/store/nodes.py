@@ -16,8 +16,9 @@ from .rows import Rows, ask, ask_one
 
 __all__ = [
     "Content", "Edge", "Found", "Named", "NewNode", "NodeRow", "Placing", "PurgingRow",
-    "SubtreeRow", "ancestors", "by_id", "children", "children_of", "delete", "find_inside",
-    "find_prefix", "insert", "named", "place", "purging", "purging_children", "resolve",
+    "SubtreeRow", "ancestors",
+    "at_path", "by_id", "children", "children_of", "delete", "find_inside",
+    "find_prefix", "insert", "named", "place", "purging", "purging_children",
     "set_content", "set_meta", "sink", "spaces_purging", "subtree",
 ]  # fmt: skip
 
@@ -158,9 +159,10 @@ async def ancestors(conn: Connection, space_id: int, node_ids: Sequence[int]) ->
     return await ask(conn, Edge, Q["ancestors"], values)
 
 
-async def resolve(conn: Connection, space_id: int, names: Sequence[str]) -> Rows[Any]:
-    """The node id at the path, if there is one."""
-    return await ask_one(conn, Q["resolve"], {"space_id": space_id, "names": list(names)})
+async def at_path(conn: Connection, space_id: int, names: Sequence[str]) -> Rows[NodeRow]:
+    """From the root down; no names are the root itself."""
+    values = {"space_id": space_id, "names": list(names)}
+    return await ask(conn, NodeRow, Q["at_path"], values)
 
 
 async def named(conn: Connection, space_id: int, places: Sequence[tuple[int, str]]) -> Rows[Named]:

@@ -71,7 +71,7 @@ with recursive up (node_id, parent_id, kind) as (
 )
 select node_id, parent_id, kind from up;
 
--- name: resolve
+-- name: at_path
 -- The node at a path: one index probe for each name, from the root down.
 with recursive walk (depth, node_id) as (
   select 0, 1::bigint
@@ -82,7 +82,18 @@ with recursive walk (depth, node_id) as (
               and n.name = (%(names)s::text[])[walk.depth + 1]
   where walk.depth < cardinality(%(names)s::text[])
 )
-select node_id from walk where depth = cardinality(%(names)s::text[]);
+select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.mtime_ns, n.mode,
+       n.target, n.rev, n.created_at, v.sha256, b.state as blob_state,
+       exists (
+         select from nodes t
+         where t.space_id = %(space_id)s and t.folded = n.folded and t.parent_id = n.parent_id
+           and t.node_id <> n.node_id
+       ) as twin
+from walk
+join nodes n on n.space_id = %(space_id)s and n.node_id = walk.node_id
+left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
+left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+where walk.depth = cardinality(%(names)s::text[]);
 
 -- name: named
 -- What several (folder, name) pairs hold now, with the blob of a file's current version.

@@ -9,62 +9,24 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from appliance.domain import ids
 from appliance.domain.access import Caller
+from appliance.services.changing import Changer
+from appliance.services.commits import Commits
+from appliance.services.files import Files
 from appliance.settings import Database, Limits
 from appliance.store import spaces
 from appliance.store.migrate import migrate
 from appliance.store.pools import Stores
 
 from . import postgres
+from .drawing import Drawer
+from .homes import Home, MovableClock
 from .postgres import Cluster
-
-
-class MovableClock:
-    """Starts at the true time; moves only when a test says so."""
-
-    def __init__(self) -> None:
-        self.time = datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-    def forward(self, **by: float) -> None:
-        self.time += timedelta(**by)
-
-
-@dataclass(frozen=True)
-class Home:
-    """A user with a space, ready for calls."""
-
-    caller: Caller
-    space_id: int
-    quota: int
-
-    @property
-    def space(self) -> str:
-        return ids.encode_key("s", self.space_id)
-
-    @property
-    def root(self) -> str:
-        return self.node(ids.ROOT)
-
-    def node(self, node_id: int) -> str:
-        return ids.encode("n", self.space_id, node_id)
-
-    def stranger(self) -> Caller:
-        """Someone else, whose own space is elsewhere."""
-        return replace(
-            self.caller,
-            user_id=ids.new_key(secrets.randbits),
-            space_id=ids.new_key(secrets.randbits),
-            login="stranger",
-        )
 
 
 @pytest.fixture(scope="session")
@@ -133,3 +95,25 @@ def new_home(stores: Stores, clock: MovableClock):
 @pytest.fixture
 async def home(new_home) -> Home:
     return await new_home()
+
+
+@pytest.fixture
+def changer(stores: Stores, ids_of_session: ids.IdMaker, clock: MovableClock) -> Changer:
+    return Changer(stores=stores, ids=ids_of_session, clock=clock, randbits=secrets.randbits)
+
+
+@pytest.fixture
+def commits(changer: Changer, limits: Limits) -> Commits:
+    return Commits(changer=changer, limits=limits)
+
+
+@pytest.fixture
+def files(stores: Stores, clock: MovableClock) -> Files:
+    return Files(stores=stores, clock=clock)
+
+
+@pytest.fixture
+def draw(
+    stores: Stores, ids_of_session: ids.IdMaker, clock: MovableClock, commits: Commits
+) -> Drawer:
+    return Drawer(stores, ids_of_session, clock, commits)

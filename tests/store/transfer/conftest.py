@@ -19,7 +19,7 @@ from appliance.settings import Database, Limits
 from appliance.store.pools import Stores
 from tests.objects.store_processes import BUCKET, REGION, RunningStore, running
 
-from ..conftest import Home, MovableClock
+from ..homes import Home, MovableClock
 from .world import World
 
 

@@ -25,7 +25,7 @@ from appliance.settings import Limits, ObjectStore
 from appliance.store.pools import Stores
 from appliance.wire import uploads as wire
 
-from ..conftest import Home, MovableClock
+from ..homes import Home, MovableClock
 
 MIB = 1 << 20
 

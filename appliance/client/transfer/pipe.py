@@ -94,12 +94,17 @@ class Pipe:
         return Reply(status, found, self._body(found))
 
     def get(
-        self, target: str, headers: Mapping[str, str], sink: Callable[[memoryview], None] | None
+        self,
+        target: str,
+        headers: Mapping[str, str],
+        accept: Callable[[int, Mapping[str, str]], bool],
+        sink: Callable[[memoryview], None],
     ) -> Reply:
-        """A 2xx body goes to `sink` piece by piece (each piece valid only during the call)."""
+        """The body of an accepted answer goes to `sink` piece by piece, each valid only during
+        the call; any other's is in the reply. What `sink` raises must not be an OSError."""
         head = self._head("GET", target, headers)
         status, found = self._exchange(lambda sock: sock.sendall(head))
-        if sink is None or not 200 <= status < 300:
+        if not accept(status, found):
             return Reply(status, found, self._body(found))
         self._stream(found, sink)
         return Reply(status, found, b"")

@@ -55,7 +55,10 @@ class Slice:
         room = memoryview(bytearray(min(_PIECE, self.length)))
         at, end = self.offset, self.offset + self.length
         while at < end:
-            count = os.preadv(self.handle, [room[: min(len(room), end - at)]], at)
+            try:
+                count = os.preadv(self.handle, [room[: min(len(room), end - at)]], at)
+            except OSError as error:
+                raise from_os(error, self.name) from error
             if not count:
                 raise FileChanged(f"{printable(self.name)} became shorter while it was sent.")
             yield room[:count]
@@ -90,8 +93,6 @@ def put(lanes: Lanes, url: PartUrl, content: Bytes | Slice, endurance: Endurance
             reply = lanes.pipe(address).put(target, url.headers, len(content), source)
         except Broken as error:
             failure = Unreachable(f"The upload address {address.host}:{address.port}: {error}.")
-        except OSError as error:
-            raise from_os(error, content.name) from error
         else:
             if 200 <= reply.status < 300:
                 endurance.succeeded()

@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from aiobotocore.session import get_session
 from botocore.config import Config
-from store_processes import BUCKET, REGION, RunningStore, running
 
 from appliance.objects.control import ObjectControl
 from appliance.objects.keys import single_key
 from appliance.objects.presign import Presigner, SignedPut
 from appliance.objects.reader import ObjectReader
+from tests.objects.store_processes import BUCKET, REGION, RunningStore, running
 
 MIB = 1 << 20
 PART = 5 * MIB

@@ -6,14 +6,14 @@ import secrets
 from hashlib import sha256
 
 import pytest
-from conftest import PART
-from store_processes import free_ports
 
 from appliance.domain.errors import StoreUnavailable
 from appliance.objects.control import ObjectControl
 from appliance.objects.errors import InvalidParts, NoSuchObject, NoSuchUpload
 from appliance.objects.keys import batch_key, batch_prefix
 from appliance.settings import Credential, ObjectStore
+from tests.objects.conftest import PART
+from tests.objects.store_processes import free_ports
 
 LAST = b"the short last part"
 

@@ -6,7 +6,8 @@ import secrets
 
 import pytest
 from botocore.exceptions import ClientError
-from store_processes import make_ready
+
+from tests.objects.store_processes import make_ready
 
 BODY = b"content of somebody's file"
 

@@ -12,7 +12,8 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import MIB, PART
+
+from tests.objects.conftest import MIB, PART
 
 BODY = b"the bytes that were signed" * 1000
 

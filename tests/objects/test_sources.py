@@ -6,9 +6,9 @@ import asyncio
 import time
 
 import pytest
-from store_processes import change_rights
 
 from appliance.objects.keys import single_key
+from tests.objects.store_processes import change_rights
 
 BODY = b"content of somebody's file"
 FOREIGN = ("10.77.0.0/16",)

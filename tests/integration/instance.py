@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -198,7 +199,9 @@ class Instance:
         secret.write_text(password)
         user = User(self, login, password, home / "profile")
         user.stowbay("login", "--user", login, "--password-file", secret, self.url)
-        reply = self.call("POST", "/api/v1/session", {"login": login, "password": password})
+        body = {"login": login, "password": password}
+        while (reply := self.call("POST", "/api/v1/session", body)).status == 429:
+            time.sleep(float(reply.headers["Retry-After"]))  # a test has used the limit up
         assert reply.status == 201, reply.body
         user.token, user.space = reply.json["token"], reply.json["account"]["space"]
         return user

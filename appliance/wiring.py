@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.cache.connection import Link, client
+from appliance.cache.connection import Link
 from appliance.cache.metadata import MetadataCache
 from appliance.cache.wakeups import Wakeups
 from appliance.domain.clock import Clock, SystemClock
@@ -67,12 +67,10 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(Stores.open(settings.databases))
         control = await stack.enter_async_context(ObjectControl(settings.store))
-        link = Link(
-            client(settings.redis_url) if settings.redis_url else None, monotonic=time.monotonic
-        )
+        link = Link(settings.redis_url, monotonic=time.monotonic)
         stack.push_async_callback(link.close)
         cache = MetadataCache(link)
-        wakeups = Wakeups(link, client(settings.redis_url) if settings.redis_url else None)
+        wakeups = Wakeups(link, settings.redis_url)
         stack.push_async_callback(wakeups.close)
         wakeups.start()
         presigner = Presigner(

@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from redis.asyncio import Redis
-
 from appliance.cache.connection import Link
 
 __all__ = ["ENTRY_SECONDS", "MARK_SECONDS", "MetadataCache"]
@@ -108,16 +106,11 @@ class MetadataCache:
         return self._link.failures
 
     async def ping(self) -> bool:
-        async def pong(redis: Redis) -> bool:
-            return bool(await redis.ping())
-
-        return await self._link.ask(pong, False)
+        return await self._link.ask("PING") is not None
 
     async def _read(self, *keys: str) -> list[bytes | None]:
-        async def read(redis: Redis) -> list[bytes | None]:
-            return [held if isinstance(held, bytes) else None for held in await redis.mget(keys)]
-
-        return await self._link.ask(read, [None] * len(keys))
+        held: list[bytes | None] | None = await self._link.ask("MGET", *keys)
+        return [None] * len(keys) if held is None else held
 
     def _count(self, value: bytes | None) -> bytes | None:
         if value is None:
@@ -133,23 +126,13 @@ class MetadataCache:
     async def put_auth(self, user_id: int, token_id: int, value: bytes) -> None:
         """The value must say by itself which secret it is for, and when it ends."""
         key = _auth(user_id, token_id)
-        await self._link.ask(
-            lambda redis: _run(redis, _PUT_AUTH, [key], [value, ENTRY_SECONDS]), None
-        )
+        await self._link.ask("EVAL", _PUT_AUTH, 1, key, value, ENTRY_SECONDS)
 
     async def drop_auth(self, user_id: int, token_ids: Iterable[int]) -> None:
         """After the commit that revoked them (or changed what their entries say)."""
-        keys = [_auth(user_id, token_id) for token_id in token_ids]
-        if not keys:
-            return
-
-        async def drop(redis: Redis) -> None:
-            async with redis.pipeline(transaction=False) as pipe:
-                for key in keys:
-                    pipe.set(key, b"", ex=MARK_SECONDS)
-                await pipe.execute()
-
-        await self._link.tell(drop)
+        await self._link.tell(
+            *(("SET", _auth(user_id, token), b"", "EX", MARK_SECONDS) for token in token_ids)
+        )
 
     async def get_node(
         self, space_id: int, node_id: int, min_seq: int | None = None
@@ -168,22 +151,15 @@ class MetadataCache:
         return self._count(auth or None), self._count(_usable(held, epoch, min_seq))
 
     async def put_node(self, space_id: int, node_id: int, seq: int, value: bytes) -> None:
-        keys = [_node(space_id, node_id), _epoch(space_id)]
-        await self._link.ask(
-            lambda redis: _run(redis, _PUT_NODE, keys, [seq, value, ENTRY_SECONDS]), None
-        )
+        keys = (_node(space_id, node_id), _epoch(space_id))
+        await self._link.ask("EVAL", _PUT_NODE, 2, *keys, seq, value, ENTRY_SECONDS)
 
     async def drop_nodes(self, space_id: int, node_ids: Iterable[int], seq: int) -> None:
         """After the commit of `seq`, which changed them."""
         keys = [_node(space_id, node_id) for node_id in node_ids]
         if keys:
-            await self._link.tell(lambda redis: _run(redis, _DROP_NODES, keys, [seq, MARK_SECONDS]))
+            await self._link.tell(("EVAL", _DROP_NODES, len(keys), *keys, seq, MARK_SECONDS))
 
     async def tree_moved(self, space_id: int, seq: int) -> None:
         """After the commit of `seq`, which moved, trashed, restored or purged a folder."""
-        keys = [_epoch(space_id)]
-        await self._link.tell(lambda redis: _run(redis, _TREE_MOVED, keys, [seq, MARK_SECONDS]))
-
-
-async def _run(redis: Redis, script: str, keys: list[str], args: list[bytes | int]) -> None:
-    await redis.eval(script, len(keys), *keys, *args)
+        await self._link.tell(("EVAL", _TREE_MOVED, 1, _epoch(space_id), seq, MARK_SECONDS))

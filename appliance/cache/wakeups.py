@@ -11,6 +11,8 @@ import contextlib
 from collections import OrderedDict
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from appliance.cache.connection import Link
@@ -25,11 +27,11 @@ _BEHIND = 0.05  # s for a replica to catch up with what was heard of
 
 
 class Wakeups:
-    """`redis` is a client of its own: listening holds a connection for good."""
+    """Listening holds a connection of its own; with an empty `url` nobody listens."""
 
-    def __init__(self, link: Link, redis: Redis | None) -> None:
+    def __init__(self, link: Link, url: str) -> None:
         self._link = link
-        self._redis = redis
+        self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0)) if url else None
         self._heard: OrderedDict[int, int] = OrderedDict()
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -41,7 +43,7 @@ class Wakeups:
 
     async def publish(self, space_id: int, seq: int) -> None:
         self._note(space_id, seq)
-        await self._link.ask(lambda redis: redis.publish(CHANNEL, f"{space_id}:{seq}"), None)
+        await self._link.ask("PUBLISH", CHANNEL, f"{space_id}:{seq}")
 
     async def wait(self, space_id: int, seq: int, timeout: float) -> None:
         """Until something after `seq` is heard of, or it is time to look for oneself.
@@ -108,4 +110,3 @@ class Wakeups:
                 await self._task
         if self._redis is not None:
             await self._redis.aclose()
-            await self._redis.connection_pool.disconnect()

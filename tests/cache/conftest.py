@@ -14,7 +14,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.exceptions import RedisError
 
-from appliance.cache.connection import Link, client
+from appliance.cache.connection import Link
 from appliance.cache.metadata import MetadataCache
 
 
@@ -77,7 +77,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def link(redis_server: RedisServer) -> AsyncIterator[Link]:
-    made = Link(client(redis_server.url), monotonic=time.monotonic, pause=0.2)
+    made = Link(redis_server.url, monotonic=time.monotonic, pause=0.2)
     yield made
     await made.close()
 

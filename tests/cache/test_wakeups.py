@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from appliance.cache.connection import Link, client
+from appliance.cache.connection import Link
 from appliance.cache.wakeups import Wakeups
 
 from .conftest import RedisServer
@@ -26,8 +26,8 @@ async def _heard_from(wakeups: Wakeups) -> None:
 
 @pytest.fixture
 async def wakeups(redis_server: RedisServer) -> AsyncIterator[Wakeups]:
-    link = Link(client(redis_server.url), monotonic=time.monotonic, pause=0.2)
-    made = Wakeups(link, client(redis_server.url))
+    link = Link(redis_server.url, monotonic=time.monotonic, pause=0.2)
+    made = Wakeups(link, redis_server.url)
     made.start()
     await _heard_from(made)
     yield made
@@ -42,8 +42,8 @@ async def _took(waiting: asyncio.Task[None]) -> float:
 
 
 async def test_another_process_rings(wakeups: Wakeups, redis_server: RedisServer) -> None:
-    link = Link(client(redis_server.url), monotonic=time.monotonic)
-    other = Wakeups(link, None)
+    link = Link(redis_server.url, monotonic=time.monotonic)
+    other = Wakeups(link, "")
     waiting = asyncio.create_task(wakeups.wait(SPACE, 4, 10))
     bystander = asyncio.create_task(wakeups.wait(SPACE + 1, 4, 10))
     await asyncio.sleep(0.05)

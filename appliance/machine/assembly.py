@@ -1,7 +1,7 @@
 """The whole instance as a list of steps: which parts there are, in which order, told what.
 
 Postgres, Redis and the store first; then what they must hold (databases, bucket, users of the
-store); then gateways, the first account, workers; nginx last, so that nothing is reachable
+store); then gateways, workers and the first account; nginx last, so that nothing is reachable
 before everything behind it has answered. Stopping goes the other way.
 """
 
@@ -28,7 +28,7 @@ from appliance.machine.places import Places, write_private
 from appliance.machine.postgres import Postgres
 from appliance.machine.redis import Cache
 from appliance.machine.secrets import Secrets
-from appliance.machine.service import Service, Task
+from appliance.machine.service import Barrier, Service, Step, Task
 from appliance.machine.stores import (
     clear_seaweedfs,
     minio_service,
@@ -61,7 +61,7 @@ class Assembly:
     store_program: Path
     environ: Mapping[str, str]  # for the parts: no secret of ours, nothing of the caller's
 
-    def steps(self) -> Iterator[Service | Task]:
+    def steps(self) -> Iterator[Step]:
         ports = self.options.ports
         yield Task("memory", self.edge.prepare, undo=self._clear)
         yield Task("postgres-files", self.postgres.prepare)
@@ -70,18 +70,14 @@ class Assembly:
         yield self.postgres.service(self.environ)
         yield self.cache.service(self.environ)
         yield self._store()
+        yield Barrier()
         yield Task("databases", self._make_databases)
         yield Task("bucket", self._provision)
         for index, port in enumerate(ports.gateways):
             yield self._gateway(index, port)
+        yield self._worker()
         yield Task("admin", self._make_admin)
-        yield Service(
-            name="worker",
-            argv=(sys.executable, "-P", "-m", "appliance.workers"),
-            env=self._server_environ(),
-            ready=lambda: True,
-            cwd=self.places.run,
-        )
+        yield Barrier()
         yield Task("nginx-check", self.edge.check)
         health = f"https://127.0.0.1:{ports.api}/health/ready"
         yield self.edge.service(self.environ, lambda: answers(health, self.certificates.authority))
@@ -190,6 +186,16 @@ class Assembly:
             ready=lambda: answers(f"http://127.0.0.1:{port}/health/ready"),
             cwd=self.places.run,
             stop_seconds=25.0,  # it gives requests under way 20 s
+        )
+
+    def _worker(self) -> Service:
+        return Service(
+            name="worker",
+            argv=(sys.executable, "-P", "-m", "appliance.workers"),
+            env=self._server_environ(),
+            ready=lambda: True,
+            cwd=self.places.run,
+            stop_seconds=25.0,
         )
 
     def _make_admin(self) -> None:

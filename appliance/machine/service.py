@@ -1,7 +1,8 @@
 """The parts as data: what to start, how to know that it answers, how to stop it.
 
-A start is a list of steps in order. A step is a `Service`, which then stays watched, or a `Task`,
-which is done once. Stopping goes through the services backwards.
+A start is a list of steps in order. A step is a `Service`, which is started and then stays watched;
+a `Barrier`, where all services started so far must answer before the next step; or a `Task`, which
+is done once. The end of the list is a barrier. Stopping goes through the services backwards.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Service", "Task"]
+__all__ = ["Barrier", "Service", "Step", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,11 @@ class Task:
     name: str
     do: Callable[[], None]
     undo: Callable[[], None] = field(default=lambda: None)  # done last, on every way out
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Services between two barriers start side by side."""
+
+
+Step = Service | Task | Barrier

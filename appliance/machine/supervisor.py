@@ -1,9 +1,9 @@
 """Starts the parts in order, keeps them running, and stops them backwards.
 
-Invariants: a part is started only when all before it have answered; whatever way `run` ends, no
-part is left running; a part is started again when it dies, until it has died five times within
-a minute, which stops everything. Only `run`'s thread starts processes: the kernel's death signal
-is tied to the thread.
+Invariants: a part is started only when all before its last barrier have answered; whatever way
+`run` ends, no part is left running; a part is started again when it dies, until it has died five
+times within a minute, which stops everything. Only `run`'s thread starts processes: the kernel's
+death signal is tied to the thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from appliance.machine.failure import CannotStart
 from appliance.machine.logs import open_log, shrink_log
 from appliance.machine.process import Identity, Records, end_group, identify, with_death_signal
-from appliance.machine.service import Service, Task
+from appliance.machine.service import Barrier, Service, Step, Task
 from appliance.machine.watch import GIVE_UP_DEATHS, History
 
 __all__ = ["Stopped", "Supervisor"]
@@ -40,13 +40,15 @@ class _Part:
         self.process: subprocess.Popen[bytes] | None = None
         self.identity: Identity | None = None
         self.history = History()
+        self.started = 0.0
+        self.answered = False  # once; a part that dies later is started again without a barrier
         self.start_at: float | None = None
 
 
 class Supervisor:
     def __init__(
         self,
-        steps: Sequence[Service | Task],
+        steps: Sequence[Step],
         records: Records,
         log_of: Callable[[str], Path],
         say: Callable[[str], None],
@@ -68,6 +70,7 @@ class Supervisor:
         try:
             for step in self._steps:
                 self._take(step)
+            self._take(Barrier())
             on_ready()
             self._watch()
         except Stopped:
@@ -78,17 +81,21 @@ class Supervisor:
         finally:
             self._stop_all()
 
-    def _take(self, step: Service | Task) -> None:
+    def _take(self, step: Step) -> None:
         if self._stop:
             raise Stopped
-        if isinstance(step, Task):
-            self._undo.append(step)
-            step.do()
-            return
-        part = _Part(step)
-        self._parts.append(part)
-        self._start(part)
-        self._await(part)
+        match step:
+            case Task():
+                self._undo.append(step)
+                step.do()
+            case Service():
+                part = _Part(step)
+                self._parts.append(part)
+                self._start(part)
+            case Barrier():
+                for part in self._parts:
+                    if not part.answered:
+                        self._await(part)
 
     def _start(self, part: _Part) -> None:
         service = part.service
@@ -111,6 +118,7 @@ class Supervisor:
         finally:
             os.close(log)
         part.start_at = None
+        part.started = time.monotonic()
         part.identity = identify(part.process.pid, service.stop_signal, service.stop_seconds)
         if part.identity is not None:
             self._records.add(service.name, part.identity)
@@ -118,7 +126,7 @@ class Supervisor:
     def _await(self, part: _Part) -> None:
         service = part.service
         log = self._log_of(service.name)
-        deadline = time.monotonic() + service.ready_seconds
+        deadline = part.started + service.ready_seconds
         while True:
             if self._stop:
                 raise Stopped
@@ -127,6 +135,7 @@ class Supervisor:
                 raise CannotStart(f"{service.name} ended while starting ({_ending(code)})", log)
             with contextlib.suppress(OSError):
                 if service.ready():
+                    part.answered = True
                     return
             if time.monotonic() > deadline:
                 raise CannotStart(

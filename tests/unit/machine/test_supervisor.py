@@ -13,7 +13,7 @@ import pytest
 
 from appliance.machine.failure import CannotStart
 from appliance.machine.process import Records
-from appliance.machine.service import Service, Task
+from appliance.machine.service import Barrier, Service, Step, Task
 from appliance.machine.supervisor import Supervisor
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -39,7 +39,7 @@ class Yard:
         }
         return Service(**{**values, **options})  # type: ignore[arg-type]
 
-    def supervisor(self, *steps: Service | Task) -> Supervisor:
+    def supervisor(self, *steps: Step) -> Supervisor:
         return Supervisor(steps, Records(self.folder), self.log_of, self.said.append)
 
     def log_of(self, name: str) -> Path:
@@ -84,19 +84,33 @@ def _gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-def test_parts_start_in_order_each_after_the_one_before_has_answered(yard: Yard) -> None:
+def test_a_barrier_holds_the_start_until_all_before_it_have_answered(yard: Yard) -> None:
     seen: list[bool] = []
     first = yard.service("first", "sleep 0.3; READY; exec sleep 300")
     check = Task("check", lambda: seen.append((yard.folder / "first.up").exists()))
     second = yard.service("second", "READY; exec sleep 300")
     pids: list[int] = []
     _run_while(
-        yard.supervisor(first, check, second),
+        yard.supervisor(first, Barrier(), check, second),
         lambda: pids.extend([yard.pid("first"), yard.pid("second")]),
     )
     assert seen == [True]
     assert all(_gone(pid) for pid in pids)
     assert not list(yard.folder.glob("*.pid"))
+
+
+def test_parts_between_two_barriers_start_side_by_side(yard: Yard) -> None:
+    """Each answers only when the other has begun, so one after the other would never end."""
+    marks = {name: yard.folder / f"{name}.begun" for name in ("one", "two")}
+    scripts = {
+        name: f"touch {marks[name]}; until [ -e {marks[other]} ]; do sleep 0.02; done;"
+        " READY; exec sleep 300"
+        for name, other in (("one", "two"), ("two", "one"))
+    }
+    _run_while(
+        yard.supervisor(*(yard.service(name, script) for name, script in scripts.items())),
+        lambda: None,
+    )
 
 
 def test_parts_stop_backwards_and_tasks_are_undone_last(yard: Yard) -> None:
@@ -156,7 +170,7 @@ def test_a_part_that_ends_while_starting_fails_the_start_and_leaves_nothing(yard
     steady = yard.service("steady", f"echo $$ > {yard.folder / 'told'}; READY; exec sleep 300")
     broken = yard.service("broken", "echo bad settings >&2; exit 7")
     with pytest.raises(CannotStart, match=r"broken ended while starting .exit code 7") as caught:
-        yard.supervisor(steady, broken).run(lambda: None)
+        yard.supervisor(steady, Barrier(), broken).run(lambda: None)
     assert caught.value.log == yard.log_of("broken")
     assert "bad settings" in yard.log_of("broken").read_text()
     assert _gone(int((yard.folder / "told").read_text()))

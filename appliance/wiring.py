@@ -25,11 +25,15 @@ from appliance.edge import keyring
 from appliance.objects.control import ObjectControl
 from appliance.objects.presign import Presigner
 from appliance.services.accounts import Accounts
+from appliance.services.changing import Changer
+from appliance.services.commits import Commits
 from appliance.services.completion import Completion
 from appliance.services.downloads import Downloads
 from appliance.services.files import Files
+from appliance.services.moves import Moves
 from appliance.services.passwords import Passwords
 from appliance.services.stat import Stat
+from appliance.services.trash import Trash
 from appliance.services.uploads import Uploads
 from appliance.services.users import Users
 from appliance.settings import Settings
@@ -56,6 +60,9 @@ class AppServices:
     downloads: Downloads
     uploads: Uploads
     completion: Completion
+    commits: Commits
+    moves: Moves
+    trash: Trash
 
 
 @asynccontextmanager
@@ -83,6 +90,13 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
             passwords=passwords, limits=limits,
         )  # fmt: skip
         files = Files(stores=stores, clock=clock, cache=cache)
+        completion = Completion(
+            stores=stores, clock=clock, limits=limits, control=control, observe=crash
+        )
+        changer = Changer(
+            stores=stores, ids=ids, clock=clock, randbits=secrets.randbits, cache=cache,
+            wakeups=wakeups,
+        )  # fmt: skip
         yield AppServices(
             settings=settings,
             clock=clock,
@@ -107,9 +121,12 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
                 stores=stores, ids=ids, clock=clock, limits=limits, control=control,
                 presigner=presigner, observe=crash,
             ),
-            completion=Completion(
-                stores=stores, clock=clock, limits=limits, control=control, observe=crash
+            completion=completion,
+            commits=Commits(
+                changer=changer, limits=limits, ensure_uploaded=completion.ensure_uploaded
             ),
+            moves=Moves(changer=changer, limits=limits),
+            trash=Trash(changer=changer, limits=limits),
         )  # fmt: skip
 
 

@@ -78,7 +78,9 @@ class Draft:
     _space: SpaceRow | None = None
 
     async def locked(self) -> SpaceRow:
-        """Raises NotFound for a space that the caller has no part in."""
+        """Raises NotFound for a space that the caller has no part in; may be called again."""
+        if self._space is not None:
+            return self._space
         self._space = may_see(await self.rows.fetchone(), self.caller, Level.WRITE)
         if self.once is not None and self.kept is not None:
             found = await self.kept.fetchone()

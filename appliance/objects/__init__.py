@@ -37,8 +37,8 @@ What the two stores do differently
                          since it started); SeaweedFS lists by prefix
     copy-source header   MinIO obeys it unsigned, SeaweedFS refuses it (403); on a PUT signed by the
                          signer both refuse, as it can't read
-    unsigned trailers    MinIO takes such a PUT without checking its signature (CVE-2026-41145): nginx
-                         must never pass x-amz-content-sha256; SeaweedFS refuses it
+    unsigned trailers    MinIO takes such a PUT without checking its signature (CVE-2026-41145), so
+                         nginx must never pass x-amz-content-sha256; SeaweedFS refuses it
     source address       MinIO believes X-Forwarded-For, SeaweedFS takes the connection's: where the
                          edge credential is bound to addresses, nginx must pass no such header
     a full disk          MinIO says so (StoreFull), SeaweedFS answers 500 (StoreUnavailable)

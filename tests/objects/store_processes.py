@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from appliance.objects.errors import StoreUnavailable
 from appliance.objects.policies import ROLES, seaweed_identities
@@ -67,38 +68,66 @@ def weed_binary() -> Path:
     return Path(sys.executable).parent / "weed"
 
 
-@contextmanager
-def running(kind: str, directory: Path) -> Iterator[RunningStore]:
+@dataclass(frozen=True)
+class Place:
+    """What a store keeps from one start to the next."""
+
+    kind: str
+    directory: Path
+    ports: tuple[int, ...]
+    credentials: dict[str, Credential]
+    key: bytes
+
+    @property
+    def settings(self) -> ObjectStore:
+        return ObjectStore(
+            kind=self.kind,
+            endpoint=f"http://127.0.0.1:{self.ports[0]}",
+            region=REGION,
+            bucket=BUCKET,
+            signer=self.credentials["signer"],
+            control=self.credentials["control"],
+            scrub=self.credentials["scrub"],
+        )
+
+
+def new_place(kind: str, directory: Path) -> Place:
     credentials = {
         role: Credential(f"{role}{secrets.token_hex(6)}", secrets.token_hex(20))
         for role in (*ROLES, "root")
     }
-    ports = free_ports(8)
-    start = _minio if kind == "minio" else _seaweedfs
-    with (directory / "log").open("wb") as log:
-        process = start(directory, ports, credentials, log)
+    (directory / "data").mkdir()
+    return Place(kind, directory, tuple(free_ports(8)), credentials, secrets.token_bytes(32))
+
+
+@contextmanager
+def running(kind: str, directory: Path) -> Iterator[RunningStore]:
+    try:
+        with started(new_place(kind, directory)) as store:
+            yield store
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def started(place: Place) -> Iterator[RunningStore]:
+    """Ends with kill -9: SeaweedFS takes up to half a minute to stop when asked to."""
+    start = _minio if place.kind == "minio" else _seaweedfs
+    with (place.directory / "log").open("wb") as log:
+        process = start(place, log)
         try:
             store = RunningStore(
-                ObjectStore(
-                    kind=kind,
-                    endpoint=f"http://127.0.0.1:{ports[0]}",
-                    region=REGION,
-                    bucket=BUCKET,
-                    signer=credentials["signer"],
-                    control=credentials["control"],
-                    scrub=credentials["scrub"],
-                ),
-                credentials["edge"],
-                credentials["root"],
-                directory,
+                place.settings,
+                place.credentials["edge"],
+                place.credentials["root"],
+                place.directory,
                 process.pid,
             )
-            _wait(store, process, directory / "log")
+            _wait(store, process, place.directory / "log")
             yield store
         finally:
-            process.kill()  # SeaweedFS takes up to half a minute to stop when asked to
+            process.kill()
             process.wait()
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 def change_rights(store: RunningStore, edge_sources: Sequence[str] = LOOPBACK) -> None:
@@ -136,69 +165,66 @@ def _wait(store: RunningStore, process: subprocess.Popen[bytes], log: Path) -> N
             time.sleep(0.2)
 
 
-def _minio(directory, ports, credentials, log):
-    key = base64.b64encode(secrets.token_bytes(32)).decode()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(directory),
-        "MINIO_CI_CD": "1",
-        "MINIO_BROWSER": "off",
-        "MINIO_KMS_SECRET_KEY": f"stowbay:{key}",
-        "MINIO_ROOT_USER": credentials["root"].access_key,
-        "MINIO_ROOT_PASSWORD": credentials["root"].secret_key,
-    }
-    data = directory / "data"
-    data.mkdir()
+def _minio(place: Place, log: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [minio_binary(), "server", "--quiet", "--address", f"127.0.0.1:{ports[0]}", data],
-        cwd=directory,
-        env=environment,
+        [
+            minio_binary(),
+            "server",
+            "--quiet",
+            "--address",
+            f"127.0.0.1:{place.ports[0]}",
+            place.directory / "data",
+        ],
+        cwd=place.directory,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(place.directory),
+            "MINIO_CI_CD": "1",
+            "MINIO_BROWSER": "off",
+            "MINIO_KMS_SECRET_KEY": f"stowbay:{base64.b64encode(place.key).decode()}",
+            "MINIO_ROOT_USER": place.credentials["root"].access_key,
+            "MINIO_ROOT_PASSWORD": place.credentials["root"].secret_key,
+        },
         stdout=log,
         stderr=log,
     )
 
 
-def _seaweedfs(directory, ports, credentials, log):
-    data = directory / "data"
-    data.mkdir()
-    (directory / "security.toml").write_text(
+def _seaweedfs(place: Place, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    (place.directory / "security.toml").write_text(
         f'[jwt.signing]\nkey = "{secrets.token_hex(32)}"\n'
         f'[jwt.filer_signing]\nkey = "{secrets.token_hex(32)}"\n'
         f'[jwt.filer_signing.read]\nkey = "{secrets.token_hex(32)}"\n'
-        f'[s3.sse]\nkek = "{secrets.token_hex(32)}"\n'
+        f'[s3.sse]\nkek = "{place.key.hex()}"\n'
     )
-    roles = {role: credentials[role] for role in ROLES}
-    (directory / "identities.json").write_text(
-        seaweed_identities(BUCKET, roles, credentials["root"], LOOPBACK)
+    roles = {role: place.credentials[role] for role in ROLES}
+    (place.directory / "identities.json").write_text(
+        seaweed_identities(BUCKET, roles, place.credentials["root"], LOOPBACK)
     )
-    names = ("s3", "s3.port.grpc", "master", "master.port.grpc", "volume", "volume.port.grpc")
-    names += ("filer", "filer.port.grpc")
-    flags = [
-        f"-{name if 'grpc' in name else name + '.port'}={port}"
-        for name, port in zip(names, ports, strict=True)
-    ]
+    names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc")
+    names += ("volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     return subprocess.Popen(
         [
             weed_binary(),
             "server",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
-            f"-dir={data}",
+            f"-dir={place.directory / 'data'}",
             "-filer",
             "-s3",
             "-s3.iam=false",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
-            f"-s3.config={directory / 'identities.json'}",
-            f"-s3.localSocket={directory / 's3.sock'}",
-            f"-filer.localSocket={directory / 'filer.sock'}",
+            f"-s3.config={place.directory / 'identities.json'}",
+            f"-s3.localSocket={place.directory / 's3.sock'}",
+            f"-filer.localSocket={place.directory / 'filer.sock'}",
             "-volume.max=200",
             "-master.volumeSizeLimitMB=256",
             "-master.telemetry=false",
-            *flags,
+            *(f"-{name}={port}" for name, port in zip(names, place.ports, strict=True)),
         ],
-        cwd=directory,
-        env={"PATH": os.environ["PATH"], "HOME": str(directory)},
+        cwd=place.directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(place.directory)},
         stdout=log,
         stderr=log,
     )

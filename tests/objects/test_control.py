@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from hashlib import sha256
 
@@ -10,7 +11,7 @@ import pytest
 from appliance.domain.errors import StoreUnavailable
 from appliance.objects.control import ObjectControl
 from appliance.objects.errors import InvalidParts, NoSuchObject, NoSuchUpload
-from appliance.objects.keys import batch_key, batch_prefix
+from appliance.objects.keys import batch_key, batch_prefix, single_key
 from appliance.settings import Credential, ObjectStore
 from tests.objects.conftest import PART
 from tests.objects.store_processes import free_ports
@@ -273,3 +274,23 @@ async def test_a_wrong_credential_is_the_stores_trouble_not_the_askers(store, ke
             await control.head(key)
         with pytest.raises(StoreUnavailable):
             await control.ping()
+
+
+async def test_complete_against_abort_ends_in_one_of_two_states(control, uploader):
+    """Both may say that they worked: who wins is decided in the database, and HEAD tells."""
+    for attempt in range(6):
+        key = single_key(attempt + 1, secrets.token_bytes(16))
+        s3_upload_id, etags = await sent_parts(key, control, uploader, LAST)
+        outcomes = await asyncio.gather(
+            control.complete(key, s3_upload_id, etags),
+            control.abort(key, s3_upload_id),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            assert outcome in (None, True, False) or isinstance(
+                outcome, (NoSuchUpload, InvalidParts, StoreUnavailable)
+            )
+        assert await control.head(key) in (None, len(LAST))
+        await control.delete(key)
+        await control.abort(key, s3_upload_id)
+        assert await control.head(key) is None

@@ -199,3 +199,18 @@ async def test_the_url_is_for_the_endpoint_it_names(store, uploader, key):
     assert (
         urlsplit(uploader.single(key, BODY).url).netloc == urlsplit(store.settings.endpoint).netloc
     )
+
+
+async def test_a_slow_put_begun_in_time_may_land_after_the_expiry(key, control, uploader):
+    """Why tombstones wait for the last URL and the longest PUT."""
+    put = uploader.single(key, BODY, now=datetime.now(UTC), expires=timedelta(seconds=2))
+
+    async def slowly():
+        yield BODY[:100]
+        await asyncio.sleep(3)
+        yield BODY[100:]
+
+    status, _ = await uploader.send(put, slowly(), **{"Content-Length": str(len(BODY))})
+    assert status == 200
+    assert await control.head(key) == len(BODY)
+    assert (await uploader.send(put, BODY))[0] == 403

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 from appliance.machine import control
 from appliance.machine.failure import CannotStart
-from appliance.machine.launch import places_of, supervise
 from appliance.machine.logs import tail
 from appliance.machine.options import read_options
-from appliance.machine.state import read_state
 
 _COMMANDS = {
     "run": "start in the foreground; Ctrl-C stops it",
@@ -20,7 +19,6 @@ _COMMANDS = {
     "down": "stop; returns when nothing runs any more",
     "status": "say what runs",
     "nginx-reload": "let nginx read its certificate and ticket keys anew",
-    "supervise": "what `up` starts; not for people",
 }
 
 
@@ -31,25 +29,20 @@ def main() -> int:
         commands.add_parser(name, help=meaning)
     command = parser.parse_args().command
     environ = dict(os.environ)
+    if command == "nginx-reload":
+        # Another program as it loads much that the other commands don't need.
+        return subprocess.call([sys.executable, "-P", "-m", "appliance.machine.reload"])
     try:
         options = read_options(environ, Path.cwd())
         match command:
+            case "run":
+                return control.run(options, environ, _say)
             case "up":
                 return control.up(options, environ, _say)
             case "down":
                 return control.down(options, _say)
-            case "status":
+            case _:
                 return control.status(options, _say)
-            case "nginx-reload":
-                return control.reload_nginx(options, environ, _say)
-        code = supervise(options, environ, _say)
-        if code != 0 and command == "run":
-            state = read_state(places_of(options).run)
-            if state is not None and state.phase == "failed":
-                _say(f"Stowbay stopped: {state.detail}")
-                if state.log:
-                    _say(f"the end of {state.log}:\n{tail(Path(state.log))}")
-        return code
     except CannotStart as error:
         _say(error.message)
         if error.log:

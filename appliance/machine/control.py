@@ -1,4 +1,4 @@
-"""The commands beside the supervisor: up, down, status, reload. Each ends by itself."""
+"""The commands of people: run, up, down, status. They start the supervisor and talk to it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from appliance.machine.failure import CannotStart
-from appliance.machine.launch import assemble, find_store, places_of, settings_given
 from appliance.machine.logs import open_log, tail
-from appliance.machine.options import Options, read_options
+from appliance.machine.options import Options
 from appliance.machine.places import Places
-from appliance.machine.process import Records, still_runs, stop_left_over
+from appliance.machine.process import Records, still_runs, stop_left_over, with_death_signal
 from appliance.machine.state import Lock, State, forget_state, read_state
+from appliance.machine.store_programs import find_store
 
-__all__ = ["down", "reload_nginx", "status", "up"]
+__all__ = ["down", "run", "status", "up"]
 
 Say = Callable[[str], None]
 _POLL = 0.05
+_SUPERVISOR = [sys.executable, "-P", "-m", "appliance.machine.launch"]
 _STOP_SECONDS = 150.0
 
 
 def up(options: Options, environ: Mapping[str, str], say: Say) -> int:
     """Returns when the product answers through nginx, or when nothing of it runs any more."""
-    places = places_of(options)
+    places = options.places
     places.make()
     lock = Lock(places.run / "lock")
     if lock.held():
         return _wait_for_other(places, lock, say)
-    find_store(options, environ, say)  # may build for minutes: in the foreground, with words
+    find_store(options.store, environ, say)  # may build for minutes: in the foreground, with words
     forget_state(places.run)
     log = open_log(places.log_of("supervisor"))
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "appliance.machine", "supervise"],
+            _SUPERVISOR,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -62,9 +62,30 @@ def up(options: Options, environ: Mapping[str, str], say: Say) -> int:
     return 1
 
 
+def run(options: Options, environ: Mapping[str, str], say: Say) -> int:
+    """In the foreground until Ctrl-C, which reaches the supervisor and this process alike."""
+    options.places.make()
+    if Lock(options.places.run / "lock").held():
+        say(f"Stowbay runs already in {options.var}; `make down` stops it")
+        return 1
+    find_store(options.store, environ, say)
+    forget_state(options.places.run)
+    argv = with_death_signal(signal.SIGTERM, _SUPERVISOR)
+    process = subprocess.Popen(argv, env={**environ, "STOWBAY_VAR": str(options.var)})
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda each, _: process.send_signal(each))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = process.wait()
+    if code != 0:
+        say(_explain(options.places))
+        return 1
+    say("Stowbay has stopped")
+    return 0
+
+
 def down(options: Options, say: Say) -> int:
     """Returns when nothing of the instance runs, also when its supervisor has been killed."""
-    places = places_of(options)
+    places = options.places
     lock = Lock(places.run / "lock")
     if not lock.held():
         left = _clean_up(places)
@@ -89,7 +110,7 @@ def down(options: Options, say: Say) -> int:
 
 def status(options: Options, say: Say) -> int:
     """0 when it is ready, 1 when it isn't."""
-    places = places_of(options)
+    places = options.places
     state = read_state(places.run)
     if state is None or not Lock(places.run / "lock").held():
         say("Stowbay isn't running")
@@ -99,26 +120,6 @@ def status(options: Options, say: Say) -> int:
         word = "runs" if still_runs(identity) else "has ended"
         say(f"  {name:<12} {word}, process {identity.pid}")
     return 0 if state.phase == "ready" else 1
-
-
-def reload_nginx(options: Options, environ: Mapping[str, str], say: Say) -> int:
-    """Write nginx's files anew (certificate, ticket keys) and let it read them; no request lost.
-
-    The settings are those that the running instance was started with, not the caller's.
-    """
-    places = places_of(options)
-    state = read_state(places.run)
-    nginx = Records(places.run).load().get("nginx")
-    if state is None or nginx is None or not still_runs(nginx):
-        raise CannotStart("nginx isn't running")
-    started_with = {**state.environment, "STOWBAY_VAR": str(options.var)}
-    others = {k: v for k, v in environ.items() if k not in settings_given(environ)}
-    assembly = assemble(read_options(started_with, options.var), {**others, **started_with}, say)
-    assembly.edge.prepare()
-    assembly.edge.check()
-    os.kill(nginx.pid, signal.SIGHUP)
-    say("nginx reads its files anew")
-    return 0
 
 
 def _wait_for_other(places: Places, lock: Lock, say: Say) -> int:
@@ -143,11 +144,11 @@ def _explain(places: Places) -> str:
     state = read_state(places.run)
     if state is None or state.phase != "failed":
         log = places.log_of("supervisor")
-        return f"Stowbay did not start; the end of {log}:\n{tail(log)}"
+        return f"the supervisor ended unexpectedly; the end of {log}:\n{tail(log)}"
     if not state.log:
-        return f"Stowbay did not start: {state.detail}"
+        return f"Stowbay can't run: {state.detail}"
     log = Path(state.log)
-    return f"Stowbay did not start: {state.detail}; the end of {log}:\n{tail(log)}"
+    return f"Stowbay can't run: {state.detail}; the end of {log}:\n{tail(log)}"
 
 
 def _clean_up(places: Places) -> list[str]:

@@ -1,4 +1,8 @@
-"""From a person's settings to a running instance, in the process that becomes its supervisor."""
+"""From a person's settings to a running instance, in the process that becomes its supervisor.
+
+`python -m appliance.machine.launch` is that process. The commands of people (control.py) start it
+and don't import this module: all libraries of all parts meet here, and take a second to load.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,7 @@ from pathlib import Path
 from appliance.machine.assembly import ADMIN, REGION, Assembly
 from appliance.machine.edge import Edge, find_nginx, keep_keyring
 from appliance.machine.failure import CannotStart
-from appliance.machine.minio_build import find_minio
-from appliance.machine.options import Options, settings_table
+from appliance.machine.options import Options, read_options, settings_given
 from appliance.machine.pki import keep_certificates
 from appliance.machine.places import Places
 from appliance.machine.ports import busy
@@ -25,35 +28,18 @@ from appliance.machine.process import Records, identify, stop_left_over
 from appliance.machine.redis import Cache, find_server
 from appliance.machine.secrets import keep_secrets
 from appliance.machine.state import Lock, State, forget_state, write_state
-from appliance.machine.supervisor import Supervisor
+from appliance.machine.store_programs import find_store
+from appliance.machine.supervisor import Stopped, Supervisor
 
-__all__ = ["assemble", "find_store", "places_of", "settings_given", "supervise"]
+__all__ = ["assemble", "supervise"]
 
 Say = Callable[[str], None]
-
-
-def places_of(options: Options) -> Places:
-    return Places(var=options.var, memory_root=options.memory)
-
-
-def settings_given(environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings of this room among the caller's environment, and nothing else of it."""
-    return {name: environ[name] for name, _, _ in settings_table() if name in environ}
-
-
-def find_store(options: Options, environ: Mapping[str, str], say: Say) -> Path:
-    """The store's program. The wheel's `weed` lies beside our Python; MinIO may be built here."""
-    if options.store == "minio":
-        return find_minio(environ, say)
-    program = Path(sys.executable).parent / "weed"
-    if not program.exists():
-        raise CannotStart("SeaweedFS isn't installed: `make setup` brings it")
-    return program
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def assemble(options: Options, environ: Mapping[str, str], say: Say) -> Assembly:
     """Make what is missing of secrets, keys, certificates and files; start nothing."""
-    places = places_of(options)
+    places = options.places
     secrets = keep_secrets(places.secrets, randomness.token_bytes)
     keep_keyring(places.secrets / "tickets.json", int(time.time()), randomness.token_bytes)
     certificates = keep_certificates(places.pki, datetime.now(UTC))
@@ -84,7 +70,7 @@ def assemble(options: Options, environ: Mapping[str, str], say: Say) -> Assembly
             credential=secrets.store["edge"],
             region=REGION,
         ),
-        store_program=find_store(options, environ, say),
+        store_program=find_store(options.store, environ, say),
         environ={
             "PATH": environ.get("PATH", "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin"),
             "HOME": environ.get("HOME", "/"),
@@ -97,7 +83,7 @@ def assemble(options: Options, environ: Mapping[str, str], say: Say) -> Assembly
 
 def supervise(options: Options, environ: Mapping[str, str], say: Say) -> int:
     """Run the instance in this process until it is asked to stop; the process's exit code."""
-    places = places_of(options)
+    places = options.places
     places.make()
     lock = Lock(places.run / "lock").take()
     if lock is None:
@@ -113,8 +99,12 @@ def supervise(options: Options, environ: Mapping[str, str], say: Say) -> int:
         environment=settings_given(environ),
     )
     write_state(places.run, state)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop_at_once)
     try:
         _run(options, environ, places, state, say)
+    except Stopped:
+        pass  # nothing had started yet
     except CannotStart as error:
         log = str(error.log) if error.log else ""
         write_state(places.run, _phase(state, "failed", error.message, log))
@@ -147,7 +137,7 @@ def _run(
         )
     assembly = assemble(options, environ, say)
     supervisor = Supervisor(tuple(assembly.steps()), records, places.log_of, say)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: supervisor.ask_to_stop())
 
     def ready() -> None:
@@ -159,5 +149,22 @@ def _run(
     supervisor.run(ready)
 
 
+def _stop_at_once(number: int, frame: object) -> None:
+    raise Stopped
+
+
 def _phase(state: State, phase: str, detail: str = "", log: str = "") -> State:
     return State(state.supervisor, phase, detail, log, state.api_url, state.environment)
+
+
+def main() -> int:
+    environ = dict(os.environ)
+    return supervise(read_options(environ, Path.cwd()), environ, _say)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

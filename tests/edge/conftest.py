@@ -87,7 +87,8 @@ def ring() -> keyring.KeyRing:
 
 @pytest.fixture(scope="session")
 def edge(store, ring, gateway_port, tmp_path_factory) -> Iterator[Edge]:
-    folder = tmp_path_factory.mktemp("edge")
+    folder = tmp_path_factory.mktemp("edge") / "a folder; mit Ümlaut"
+    folder.mkdir()
     ports = free_ports(5)
     options = options_in(
         folder,

@@ -93,6 +93,14 @@ class Edge:
             assert time.monotonic() < end, self.log("nginx-error.log")
             time.sleep(0.05)
 
+    def logged(self, name: str, text: str) -> str:
+        """The log once it holds the text: nginx writes a request's line after its answer."""
+        end = time.monotonic() + 5
+        while text not in self.log(name):
+            assert time.monotonic() < end, (name, text)
+            time.sleep(0.02)
+        return self.log(name)
+
     def log(self, name: str) -> str:
         return (self.folder / "log" / name).read_text()
 

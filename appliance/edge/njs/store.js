@@ -38,11 +38,4 @@ function authorization(r) {
     return value;
 }
 
-// A request that nginx makes for a later slice has a parent; the client's own has none.
-function role(r) {
-    const value = r.parent ? 'slice' : 'client';
-    r.setReturnValue(value);
-    return value;
-}
-
-export default { authorization, role };
+export default { authorization };

@@ -25,6 +25,7 @@ from appliance.edge import keyring
 from appliance.objects.control import ObjectControl
 from appliance.objects.presign import Presigner
 from appliance.services.accounts import Accounts
+from appliance.services.changes import ChangeFeed
 from appliance.services.changing import Changer
 from appliance.services.commits import Commits
 from appliance.services.completion import Completion
@@ -63,6 +64,7 @@ class AppServices:
     commits: Commits
     moves: Moves
     trash: Trash
+    changes: ChangeFeed
 
 
 @asynccontextmanager
@@ -127,6 +129,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
             ),
             moves=Moves(changer=changer, limits=limits),
             trash=Trash(changer=changer, limits=limits),
+            changes=ChangeFeed(stores=stores, limits=limits, wakeups=wakeups),
         )  # fmt: skip
 
 

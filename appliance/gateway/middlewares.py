@@ -56,7 +56,8 @@ def observed(meters: metrics.Meters) -> Middleware:
             counted[key].inc()
             if "wait" not in request.query_string:
                 timed[route, method].observe(took)
-            log.info(
+            line = log.debug if route.startswith("/health/") else log.info
+            line(
                 "request",
                 method=request.method,
                 route=route,

@@ -1,0 +1,109 @@
+"""The process itself: ready, figures, log, memory, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from aiohttp import ClientSession
+
+from .conftest import User, sign_in
+from .running import Gateway, Site, free_port
+
+
+async def test_health_tells_the_parts_and_no_secret(gateway: Gateway, http: ClientSession) -> None:
+    live = await http.get(gateway.url + "/health/live")
+    assert (live.status, await live.json()) == (200, {"status": "live"})
+    ready = await http.get(gateway.url + "/health/ready")
+    parts = {"database": "ok", "store": "ok", "cache": "ok"}
+    assert (ready.status, await ready.json()) == (200, {"status": "ready", "parts": parts})
+
+
+async def test_not_ready_without_its_parts(
+    around: Site, http: ClientSession, tmp_path: Path
+) -> None:
+
+    closed = free_port()
+    lost = msgspec.structs.replace(
+        around.settings,
+        store=msgspec.structs.replace(around.settings.store, endpoint=f"http://127.0.0.1:{closed}"),
+        databases=(
+            msgspec.structs.replace(
+                around.settings.databases[0],
+                write_dsn=f"host=127.0.0.1 port={closed} user=x dbname=y password=hidden",
+                read_dsn=f"host=127.0.0.1 port={closed} user=x dbname=y password=hidden",
+            ),
+        ),
+        redis_url=f"redis://:hidden@127.0.0.1:{closed}/0",
+        metrics_port=free_port(),
+    )
+    alone = replace(around, place=tmp_path)
+    alone.change(lost)
+    gateway = Gateway(alone, until="live")
+    try:
+        answer = await http.get(gateway.url + "/health/ready")
+        body = await answer.json()
+        assert answer.status == 503
+        assert body["parts"] == {"database": "down", "store": "down", "cache": "down"}
+        wanted = await http.post(
+            gateway.url + "/api/v1/session", json={"login": "a", "password": "b"}
+        )
+        assert wanted.status == 503
+        assert (await wanted.json(content_type=None))["code"] == "database-unavailable"
+        assert int(wanted.headers["Retry-After"]) >= 1
+    finally:
+        gateway.stop()
+    assert "hidden" not in gateway.log.read_text()
+
+
+async def test_figures_and_log_lines(gateway: Gateway, user: User, http: ClientSession) -> None:
+    for _ in range(3):
+        answer, _ = await user.send("GET", f"/nodes/{user.root}?secret=zzz")
+    figures = await (await http.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics")).text()
+    assert 'route="/api/v1/nodes/{node}",status="200"' in figures
+    assert 'stowbay_cache_lookups_total{result="hit"}' in figures
+    assert "stowbay_cache_up 1.0" in figures
+    assert 'stowbay_problems_total{code="internal"}' not in figures
+    line = next(
+        line for line in gateway.lines() if line.get("request_id") == answer.headers["X-Request-Id"]
+    )
+    assert line["path"] == f"/api/v1/nodes/{user.root}"
+    text = gateway.log.read_text()
+    assert user.token not in text and user.password not in text and "zzz" not in text
+
+
+async def test_memory_stays_small(gateway: Gateway, user: User, http: ClientSession) -> None:
+    """150 MiB is the promise; sign-ins hold 19 MiB each while they hash, two at once."""
+    await asyncio.gather(
+        *(sign_in(http, gateway, user.login, user.password) for _ in range(8)),
+        *(user.get(f"/nodes/{user.root}") for _ in range(300)),
+    )
+    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak < 150 << 10, f"{peak} KiB"
+
+
+async def test_a_stop_finishes_what_runs_and_ends_long_polls(
+    around: Site, user: User, http: ClientSession
+) -> None:
+    gateway = Gateway(around, metrics_port=free_port())
+    here = await sign_in(http, gateway, user.login, user.password)
+    cursor = (await here.get(f"/spaces/{here.space}/changes"))["cursor"]
+    poll = asyncio.create_task(
+        here.send("GET", f"/spaces/{here.space}/changes?cursor={cursor}&wait=50")
+    )
+    slow = asyncio.create_task(sign_in(http, gateway, user.login, user.password))
+    await asyncio.sleep(0.1)
+    assert not poll.done()
+    started = time.monotonic()
+    os.kill(gateway.process.pid, signal.SIGTERM)
+    answer, page = await poll
+    assert answer.status == 200 and page["items"] == []
+    await asyncio.gather(slow, return_exceptions=False)
+    assert await asyncio.to_thread(gateway.process.wait, 30) == 0
+    assert time.monotonic() - started < 10

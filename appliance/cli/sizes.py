@@ -14,7 +14,7 @@ def parse_size(text: str) -> int:
     plain = text.strip().upper().removesuffix("IB").removesuffix("B")
     number, unit = (plain[:-1], plain[-1]) if plain[-1:] in _UNITS[1:] else (plain, "B")
     try:
-        size = round(float(number) * 1024 ** _UNITS.index(unit))
+        size = round(float(number) * (1 << 10 * _UNITS.index(unit)))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{text!r} is no size; write 500M or 1.5G") from error
     if size < 0:

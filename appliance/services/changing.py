@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -35,9 +35,10 @@ from .reading import may_see
 from .turns import Turns
 from .written import Written
 
-__all__ = ["Changer", "Draft", "Once"]
+__all__ = ["KEEP_ANSWERS", "Changer", "Draft", "Once"]
 
 T = TypeVar("T")
+KEEP_ANSWERS = timedelta(hours=48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,13 @@ class Changer:
             return Written(msgspec.convert(stored["answer"], once.answer), stored["seq"])
         await self._tell(draft)
         return Written(answer, draft.seq)
+
+    async def expire_idempotency(self, space_id: int, limit: int = 1000) -> int:
+        """Deletes answers that no client asks for again; how many, at most `limit`."""
+        before = self.clock.now() - KEEP_ANSWERS
+        return await self.stores.run(
+            space_id, lambda conn: idempotency.expire(conn, space_id, before, limit)
+        )
 
     async def _open(
         self, conn: Connection, caller: Caller, space_id: int, once: Once[Any] | None

@@ -9,9 +9,9 @@ from psycopg.types.json import Jsonb
 
 from . import queries
 from .pools import Connection
-from .rows import Rows, ask
+from .rows import Rows, ask, ask_one
 
-__all__ = ["StoredAnswer", "expire", "find", "keep"]
+__all__ = ["StoredAnswer", "expire", "find", "keep", "spaces_with_answers"]
 
 Q = queries.load(__file__)
 
@@ -43,3 +43,10 @@ async def expire(conn: Connection, space_id: int, before: datetime, limit: int) 
     """How many were deleted, at most `limit`."""
     values = {"space_id": space_id, "before": before, "limit": limit}
     return (await conn.execute(Q["expire_answers"], values)).rowcount
+
+
+async def spaces_with_answers(
+    conn: Connection, first_key: int, last_key: int, before: datetime, limit: int
+) -> Rows[Any]:
+    values = {"first_key": first_key, "last_key": last_key, "before": before, "limit": limit}
+    return await ask_one(conn, Q["spaces_with_answers"], values)

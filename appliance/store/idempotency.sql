@@ -17,3 +17,9 @@ where space_id = %(space_id)s and (user_id, key) in (
   order by created_at
   limit %(limit)s
 );
+
+-- name: spaces_with_answers
+-- bucket: spaces of a range of keys that hold answers older than a time.
+select distinct space_id from idempotency
+where space_id between %(first_key)s and %(last_key)s and created_at < %(before)s
+limit %(limit)s;

@@ -25,7 +25,7 @@ from appliance.store.uploads import UploadRow
 from appliance.wire import uploads as wire
 
 from .upload_answers import blob_answer, gaps, lies, no_upload, upload_answer
-from .upload_steps import Driven, Executor
+from .upload_steps import Driven, Executor, Guard, unguarded
 from .upload_store import Observe, arrived_singles, list_all, nothing
 
 __all__ = ["Completion"]
@@ -114,9 +114,9 @@ class Completion:
         driven = await self._executor.drive(space_id, upload_id)
         return self._answer(driven.row or row)
 
-    async def drive(self, space_id: int, upload_id: int) -> Driven:
+    async def drive(self, space_id: int, upload_id: int, guard: Guard = unguarded) -> Driven:
         """Finishes or undoes what was left in the middle; for workers."""
-        return await self._executor.drive(space_id, upload_id)
+        return await self._executor.guarded(guard).drive(space_id, upload_id)
 
     async def ensure_uploaded(
         self, space_id: int, author_user_id: int, upload_ids: Sequence[int]

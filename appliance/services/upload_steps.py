@@ -76,6 +76,16 @@ class Executor:
         self._observe = observe
         self._guard = guard
 
+    def guarded(self, guard: Guard) -> Executor:
+        return Executor(
+            stores=self._stores,
+            control=self._control,
+            clock=self._clock,
+            limits=self._limits,
+            observe=self._observe,
+            guard=guard,
+        )
+
     async def load(self, space_id: int, upload_id: int) -> UploadRow | None:
         async def work(conn: Connection) -> list[UploadRow]:
             return await rows.uploads_by_ids(conn, space_id, [upload_id])

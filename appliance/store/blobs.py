@@ -16,10 +16,10 @@ from .rows import Rows, ask, ask_one
 
 __all__ = [
     "BlobRow", "ContentRow", "KeyedBlob", "References", "ScrubRow", "blobs_by_ids",
-    "blobs_of_keys", "content_of_nodes", "count_quarantined", "dead", "forget", "keep_fresh",
+    "blobs_of_keys", "content_of_nodes", "dead", "forget", "keep_fresh",
     "keys_page", "let_die", "purging_of_nodes", "quarantine", "references", "scrub_failed",
-    "scrub_passed", "scrub_sample", "spaces_with_dead", "spaces_with_unused", "unused",
-    "usable_by_fingerprints",
+    "scrub_passed", "scrub_rows", "scrub_sample", "spaces_with_dead",
+    "spaces_with_quarantined", "spaces_with_unused", "unused", "usable_by_fingerprints",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -173,37 +173,43 @@ async def keys_page(conn: Connection, space_id: int, after: int, limit: int) -> 
     return [KeyedBlob(*row) for row in rows]
 
 
-async def blobs_of_keys(conn: Connection, space_id: int, keys: Sequence[str]) -> set[str]:
+async def blobs_of_keys(
+    conn: Connection, space_id: int, keys: Sequence[str]
+) -> dict[str, KeyedBlob]:
     rows = await _all(conn, "blobs_of_keys", space_id=space_id, object_keys=list(keys))
-    return {str(row.object_key) for row in rows}
+    return {str(row.object_key): KeyedBlob(*row) for row in rows}
 
 
 async def scrub_sample(
-    conn: Connection, space_id: int, before: datetime, retry_before: datetime, limit: int
+    conn: Connection, space_id: int, before: datetime, limit: int
 ) -> list[ScrubRow]:
-    values = {
-        "space_id": space_id,
-        "before": before,
-        "retry_before": retry_before,
-        "limit": limit,
-    }
+    """A scrub that fails takes `proven` away, so that it isn't read again until someone acts."""
+    values = {"space_id": space_id, "before": before, "limit": limit}
     return await (await ask(conn, ScrubRow, Q["scrub_sample"], values)).fetchall()
+
+
+async def scrub_rows(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> list[ScrubRow]:
+    values = {"space_id": space_id, "blob_ids": list(blob_ids)}
+    return await (await ask(conn, ScrubRow, Q["scrub_rows"], values)).fetchall()
+
+
+async def spaces_with_quarantined(conn: Connection, low: int, high: int) -> list[int]:
+    return await _ids(conn, "spaces_with_quarantined", low=low, high=high)
 
 
 async def scrub_passed(
     conn: Connection, space_id: int, blob_id: int, sha256: bytes, now: datetime
 ) -> bool:
-    return bool(
-        await _ids(conn, "scrub_passed", space_id=space_id, blob_id=blob_id, sha256=sha256, now=now)
-    )
+    """False when the blob has died meanwhile. A sum that was declared falsely is put right."""
+    values = {"space_id": space_id, "blob_id": blob_id, "sha256": sha256}
+    passed = await _ids(conn, "scrub_passed", now=now, **values)
+    if passed:
+        await conn.execute(Q["correct_sums"], values)
+    return bool(passed)
 
 
 async def scrub_failed(conn: Connection, space_id: int, blob_id: int, now: datetime) -> bool:
     return bool(await _ids(conn, "scrub_failed", space_id=space_id, blob_id=blob_id, now=now))
-
-
-async def count_quarantined(conn: Connection, space_id: int) -> int:
-    return int((await _all(conn, "count_quarantined", space_id=space_id))[0].blobs)
 
 
 async def content_of_nodes(

@@ -74,13 +74,13 @@ where space_id = %(space_id)s and blob_id = any(%(blob_ids)s) and state = 'dying
 returning blob_id
 
 -- name: spaces_with_unused_blobs
--- The spaces of a bucket that have blobs past their fresh time.
+-- bucket: spaces of a range of keys that have blobs past their fresh time.
 select distinct space_id from blobs
 where space_id between %(low)s and %(high)s and state = 'live' and not charged
   and fresh_until < %(now)s
 
 -- name: spaces_with_dead_blobs
--- The spaces of a bucket that have dying blobs past their grace.
+-- bucket: spaces of a range of keys that have dying blobs past their grace.
 select distinct space_id from blobs
 where space_id between %(low)s and %(high)s and state = 'dying' and dying_at < %(before)s
 
@@ -91,19 +91,33 @@ where space_id = %(space_id)s and blob_id > %(after)s
 order by blob_id limit %(limit)s
 
 -- name: blobs_of_keys
--- Which of these keys a blob's row explains.
-select object_key from blobs
+-- The blobs' rows that explain these keys, in whatever state.
+select blob_id, object_key, stored_size, object_offset, state from blobs
 where space_id = %(space_id)s and object_key = any(%(object_keys)s)
 
 -- name: scrub_sample
--- Quarantined blobs first (they wait for a verdict), then those not looked at for longest.
+-- Quarantined blobs that nobody has read since (they wait for a verdict), then those that were
+-- not read for longest.
 select blob_id, object_key, object_offset, stored_size, raw_size, class, chunk_list, sha256,
   sha256_confirmed, proven, state
 from blobs
 where space_id = %(space_id)s and encoding = 'identity'
-  and ((state = 'quarantined' and (scrubbed_at is null or scrubbed_at < %(retry_before)s))
+  and ((state = 'quarantined' and proven)
     or (state = 'live' and (scrubbed_at is null or scrubbed_at < %(before)s)))
 order by (state = 'quarantined') desc, scrubbed_at nulls first, blob_id limit %(limit)s
+
+-- name: scrub_rows
+-- What is to be read of these blobs, if they haven't died.
+select blob_id, object_key, object_offset, stored_size, raw_size, class, chunk_list, sha256,
+  sha256_confirmed, proven, state
+from blobs
+where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
+  and encoding = 'identity' and state in ('live', 'quarantined')
+
+-- name: spaces_with_quarantined
+-- bucket: spaces of a range of keys where a report waits for a verdict.
+select distinct space_id from blobs
+where space_id between %(low)s and %(high)s and state = 'quarantined' and proven
 
 -- name: scrub_passed
 -- Every chunk and the whole were read and are right; a quarantine for nothing ends.
@@ -112,15 +126,16 @@ update blobs set scrubbed_at = %(now)s, proven = true, state = 'live',
 where space_id = %(space_id)s and blob_id = %(blob_id)s and state in ('live', 'quarantined')
 returning blob_id
 
+-- name: correct_sums
+-- Versions whose sum was only declared, and isn't what the blob's bytes have.
+update versions set sha256 = %(sha256)s
+where space_id = %(space_id)s and blob_id = %(blob_id)s and sha256 is distinct from %(sha256)s
+
 -- name: scrub_failed
 -- The stored bytes aren't what the row says; stays so until the operator has seen to it.
 update blobs set scrubbed_at = %(now)s, state = 'quarantined', proven = false
 where space_id = %(space_id)s and blob_id = %(blob_id)s and state in ('live', 'quarantined')
 returning blob_id
-
--- name: count_quarantined
--- What scrub or a client found wrong and nobody has settled.
-select count(*) as blobs from blobs where space_id = %(space_id)s and state = 'quarantined'
 
 -- name: content_of_nodes
 -- The asked or current version of each node with its blob, for tickets.

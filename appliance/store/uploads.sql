@@ -159,14 +159,14 @@ where space_id = %(space_id)s and state in ('uploaded', 'purged')
 order by url_expires_at limit %(limit)s
 
 -- name: spaces_with_stuck_uploads
--- The spaces of a bucket that have something to drive.
+-- bucket: spaces of a range of keys that have something to drive.
 select distinct space_id from uploads
 where space_id between %(low)s and %(high)s
   and ((state in ('reserved', 'uploading') and active_at < %(idle_before)s)
     or (state in ('completing', 'aborting') and active_at < %(stuck_before)s))
 
 -- name: spaces_with_tombstones
--- The spaces of a bucket that have finished rows to forget.
+-- bucket: spaces of a range of keys that have finished rows to forget.
 select distinct space_id from uploads
 where space_id between %(low)s and %(high)s and state in ('uploaded', 'purged')
   and url_expires_at < %(before)s

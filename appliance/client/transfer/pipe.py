@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["Address", "Broken", "Pipe", "Reply", "split"]
 
+_LENGTH = "content-length"
 _HEAD_LIMIT = 64 << 10
 _BODY_LIMIT = 1 << 20
 _CONNECT_SECONDS = 15.0
@@ -75,7 +76,8 @@ class Pipe:
 
     def put(self, target: str, headers: Mapping[str, str], length: int, source: Source) -> Reply:
         """`source` is called again when an idle connection proves dead."""
-        head = self._head("PUT", target, {**headers, "Content-Length": str(length)})
+        signed = {name: value for name, value in headers.items() if name.lower() != _LENGTH}
+        head = self._head("PUT", target, {**signed, _LENGTH: str(length)})
 
         def send(sock: socket.socket) -> None:
             first = head
@@ -198,7 +200,7 @@ class Pipe:
             if headers.get("transfer-encoding", "").lower() == "chunked":
                 self._chunked(sink)
             else:
-                length = headers.get("content-length", "0")
+                length = headers.get(_LENGTH, "0")
                 if not length.isdigit():
                     raise Broken("the answer's length makes no sense")
                 self._exactly(int(length), sink)

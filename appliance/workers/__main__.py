@@ -11,7 +11,6 @@ from appliance import settings as configuration
 from appliance.telemetry import logs
 from appliance.workers.service import JOBS, Options, serve
 
-
 _DEFAULTS = Options()
 
 

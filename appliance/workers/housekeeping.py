@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from appliance.domain.clock import Clock
+from appliance.services.changing import KEEP_ANSWERS
 from appliance.services.users import Users
-from appliance.store import accounts, audits, idempotency
+from appliance.store import accounts, idempotency
 from appliance.store.pools import Connection, Stores
 from appliance.store.routing import buckets
 
@@ -60,46 +60,27 @@ class OutboxJob:
 
 class AnswersJob:
     name = "answers"
-    repeats = False
+    repeats = True
 
-    def __init__(
-        self,
-        *,
-        stores: Stores,
-        clock: Clock,
-        kept_seconds: float = 2 * 86400.0,
-        every: float = 3600.0,
-    ) -> None:
+    def __init__(self, *, stores: Stores, clock: Clock, every: float = 3600.0) -> None:
         self.every = every
         self._stores = stores
         self._clock = clock
-        self._kept = timedelta(seconds=kept_seconds)
 
     async def due(self, conn: Connection, low: int, high: int) -> Sequence[int]:
-        before = self._clock.now() - self._kept / 2
-        return await audits.spaces_due(conn, low, high, self.name, before, _SPACES)
+        before = self._clock.now() - KEEP_ANSWERS
+        found = await idempotency.spaces_with_answers(conn, low, high, before, _SPACES)
+        return [int(space_id) for space_id in await found.fetchall()]
 
     async def plan(self, key: int) -> Sequence[Action]:
-        before = self._clock.now() - self._kept
+        before = self._clock.now() - KEEP_ANSWERS
         return [Action("forget-answers", note=f"older than {before:%Y-%m-%d %H:%M} UTC")]
 
     async def execute(self, key: int, action: Action, lease: Lease) -> Done:
-        now = self._clock.now()
-        forgotten = 0
-        while True:
+        before = self._clock.now() - KEEP_ANSWERS
 
-            async def work(conn: Connection) -> int:
-                await lease.guard(conn)
-                return await idempotency.expire(conn, key, now - self._kept, _BATCH)
-
-            gone = await self._stores.run(key, work)
-            forgotten += gone
-            if gone < _BATCH:
-                break
-
-        async def done(conn: Connection) -> None:
+        async def work(conn: Connection) -> int:
             await lease.guard(conn)
-            await audits.keep(conn, key, self.name, {"forgotten": forgotten}, now)
+            return await idempotency.expire(conn, key, before, _BATCH)
 
-        await self._stores.run(key, done)
-        return Done(forgotten=forgotten)
+        return Done(forgotten=await self._stores.run(key, work))

@@ -13,8 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from aiohttp import web
-from prometheus_client import generate_latest
+from prometheus_client import start_http_server
 
 import appliance
 from appliance.domain.errors import Problem
@@ -147,12 +146,6 @@ async def unexplained(stores: Stores) -> dict[str, int]:
 async def _figures(meters: Meters, stores: Stores, port: int | None) -> AsyncIterator[None]:
     """The metrics port, on loopback, and the figures that are read from the database."""
 
-    async def scrape(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(meters.registry),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-        )
-
     async def refresh() -> None:
         while True:
             with contextlib.suppress(Problem):
@@ -163,14 +156,11 @@ async def _figures(meters: Meters, stores: Stores, port: int | None) -> AsyncIte
     if port is None:
         yield
         return
-    app = web.Application()
-    app.router.add_get("/metrics", scrape)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    server, thread = start_http_server(port, "127.0.0.1", registry=meters.registry)
     refreshing = asyncio.create_task(refresh())
     try:
         yield
     finally:
         refreshing.cancel()
-        await runner.cleanup()
+        await asyncio.to_thread(server.shutdown)
+        await asyncio.to_thread(thread.join)

@@ -53,15 +53,21 @@ def _has_nul(value: Any) -> bool:
 
 
 def read_query(query: MultiMapping[str], kind: type[S]) -> S:
-    """Unknown parameters are ignored, as proxies add theirs; of twins the first counts."""
+    """Unknown parameters are ignored, as proxies add theirs; a known one is given once."""
     given = {name: query[name] for name in kind.__struct_fields__ if name in query}
     for name, text in given.items():
         if "\0" in text or not _encodable(text):
             raise BadRequest(f"{name} isn't valid text.")
+        if len(query.getall(name)) > 1:
+            raise BadRequest(f"{name} is given more than once.")
     try:
-        return msgspec.convert(given, kind, strict=False)
+        found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadRequest(f"In the query: {error}.") from error
+    for name in given:
+        if getattr(found, name) is None:  # rev=null must not pass for no rev at all
+            raise BadRequest(f"{name} is left out rather than null.")
+    return found
 
 
 def _encodable(text: str) -> bool:

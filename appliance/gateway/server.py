@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -28,6 +29,7 @@ __all__ = ["FINISH_SECONDS", "serve"]
 
 FINISH_SECONDS = 20.0
 _LOOPBACK = "127.0.0.1"
+_LINE_BYTES = 1 << 16  # nginx, in front, allows less
 
 
 async def serve(settings: Settings, port: int, metrics_port: int) -> None:
@@ -37,13 +39,15 @@ async def serve(settings: Settings, port: int, metrics_port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # It tells of requests that aren't HTTP, query strings and all; ours are told by middlewares.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     meters = metrics.Meters("gateway")
     meters.gauge(metrics.START_TIME).labels(appliance.__version__).set(time.time())
     async with wire(settings) as services, _figures(meters, services, metrics_port):
         app = make_app(Context(services, settings, stopping), meters)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS,
-            keepalive_timeout=75,
+            keepalive_timeout=75, max_line_size=_LINE_BYTES, max_field_size=_LINE_BYTES,
         )  # fmt: skip
         await runner.setup()
         await web.TCPSite(runner, _LOOPBACK, port, backlog=1024).start()

@@ -40,6 +40,12 @@ def test_a_bad_page_names_the_field(query: dict[str, str]) -> None:
     assert next(iter(query)) in refused.value.detail
 
 
+def test_null_is_no_value_and_twins_are_refused() -> None:
+    for query in (MultiDict(rev="null"), MultiDict([("rev", "1"), ("rev", "2")])):
+        with pytest.raises(BadRequest, match="rev"):
+            read_query(query, DeleteQuery)
+
+
 def test_what_is_required_is_required() -> None:
     with pytest.raises(BadRequest, match="q"):
         read_query(MultiDict(), FindQuery)

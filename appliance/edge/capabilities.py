@@ -68,7 +68,7 @@ def probe(nginx: str, modules_dir: Path) -> Capabilities:
     """Ask the program for its version, and read njs's out of its module.
 
     The module has no call that tells its version outside a running configuration; it holds it
-    as a plain string (the value of `njs.version`).
+    as a plain string (the value of `njs.version`), among others that nginx's own may be one of.
     """
     try:
         told = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True)
@@ -76,7 +76,7 @@ def probe(nginx: str, modules_dir: Path) -> Capabilities:
     except (OSError, subprocess.CalledProcessError) as error:
         raise EdgeUnusable(f"nginx with its njs module isn't installed: {error}") from error
     named = re.search(r"nginx/(\d+(?:\.\d+)+)", told.stderr)
-    versions = re.findall(rb"(?<![\d.])(0\.[789]\.\d{1,2}|1\.\d{1,2}\.\d{1,2})\x00", module)
+    versions = re.findall(rb"(?<![\d.])(0\.\d{1,2}\.\d{1,2})\x00", module)
     if named is None or not versions:
         raise EdgeUnusable("the version of nginx or of its njs module can't be told")
     return capabilities(_version(named[1]), max(_version(text.decode()) for text in versions))

@@ -150,6 +150,16 @@ def test_what_this_machine_has():
     assert found.njs >= (0, 7, 9)
 
 
+def test_njs_is_told_apart_from_the_other_versions_in_its_module(tmp_path):
+    """Debian 13's module also holds nginx's version, libxml2's and zlib's."""
+    program = tmp_path / "nginx"
+    program.write_text("#!/bin/sh\necho 'nginx version: nginx/1.26.3' >&2\n")
+    program.chmod(0o755)
+    strings = [b"LIBXML2_2.5.4", b"GLIBC_2.3.4", b"1.26.3", b"1.3.1", b"U0.8.9", b"10.0.0.1"]
+    (tmp_path / "ngx_http_js_module.so").write_bytes(b"\x00".join(strings) + b"\x00")
+    assert probe(str(program), tmp_path) == TRIXIE
+
+
 @pytest.mark.parametrize(("nginx", "njs"), [((1, 18, 0), (0, 8, 9)), ((1, 26, 3), (0, 6, 1))])
 def test_older_ones_are_refused(nginx, njs):
     with pytest.raises(EdgeUnusable):

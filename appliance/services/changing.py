@@ -57,6 +57,16 @@ class Once(Generic[T]):
         digest = hashlib.sha256(what.encode() + b"\0" + msgspec.json.encode(request)).digest()
         return cls(key, digest, answer)
 
+    async def answered(self, kept: Rows[StoredAnswer]) -> Written[T] | IdempotencyMismatch | None:
+        """What was answered before, if anything."""
+        found = await kept.fetchone()
+        if found is None:
+            return None
+        if found.request_hash != self.request_hash:
+            return IdempotencyMismatch("The key was used for another request before.")
+        stored = found.answer
+        return Written(msgspec.convert(stored["answer"], self.answer), stored["seq"])
+
 
 class _RepeatedError(Exception):
     """The request was answered before; the argument is what was answered then."""
@@ -71,8 +81,6 @@ class Draft:
     now: datetime
     randbits: Randbits
     rows: Rows[SpaceRow]
-    once: Once[Any] | None
-    kept: Rows[StoredAnswer] | None
     entries: list[Entry] = field(default_factory=list)
     charged: int = 0
     tree_moved: bool = False
@@ -80,16 +88,25 @@ class Draft:
 
     async def locked(self) -> SpaceRow:
         """Raises NotFound for a space that the caller has no part in; may be called again."""
-        if self._space is not None:
-            return self._space
-        self._space = may_see(await self.rows.fetchone(), self.caller, Level.WRITE)
-        if self.once is not None and self.kept is not None:
-            found = await self.kept.fetchone()
-            if found is not None:
-                if found.request_hash != self.once.request_hash:
-                    raise IdempotencyMismatch("The key was used for another request before.")
-                raise _RepeatedError(found.answer)
+        if self._space is None:
+            self._space = may_see(await self.rows.fetchone(), self.caller, Level.WRITE)
         return self._space
+
+    async def ask_kept(self, conn: Connection, once: Once[Any]) -> Rows[StoredAnswer]:
+        """Under the lock: of two senders of a key, the second finds what the first was told."""
+        return await idempotency.find(conn, self.space_id, self.caller.user_id, once.key)
+
+    async def keep(self, conn: Connection, once: Once[Any], answer: object) -> None:
+        """Last of all: the answer goes with the seq that this transaction reaches."""
+        await idempotency.keep(
+            conn,
+            self.space_id,
+            self.caller.user_id,
+            once.key,
+            once.request_hash,
+            {"seq": self.seq, "answer": msgspec.to_builtins(answer)},
+            self.now,
+        )
 
     @property
     def space(self) -> SpaceRow:
@@ -163,12 +180,13 @@ class Changer:
 
         async def transaction(conn: Connection) -> tuple[Draft, T]:
             async with conn.pipeline():
-                draft = await self._open(conn, caller, space_id, once)
+                rows = await spaces.lock(conn, space_id)
+                draft = Draft(caller, space_id, self.clock.now(), self._randbits, rows)
                 if tried and (done := await _committed(conn, space_id, tried)):
                     return done
-                answer = await work(conn, draft)
-                if draft.entries or once is not None:
-                    await self._close(conn, draft, answer)
+                answer = await self._answer(conn, draft, work, once)
+                if draft.entries:
+                    await _close(conn, draft)
                 tried.append((draft, answer))
                 await conn.commit()
                 return draft, answer
@@ -177,9 +195,8 @@ class Changer:
             async with self._turns.of(space_id):
                 draft, answer = await self.stores.run(space_id, transaction)
         except _RepeatedError as repeated:
-            assert once is not None
-            stored = repeated.args[0]
-            return Written(msgspec.convert(stored["answer"], once.answer), stored["seq"])
+            earlier: Written[T] = repeated.args[0]
+            return earlier
         await self._tell(draft)
         return Written(answer, draft.seq)
 
@@ -190,32 +207,25 @@ class Changer:
             space_id, lambda conn: idempotency.expire(conn, space_id, before, limit)
         )
 
-    async def _open(
-        self, conn: Connection, caller: Caller, space_id: int, once: Once[Any] | None
-    ) -> Draft:
-        rows = await spaces.lock(conn, space_id)
-        kept = None
-        if once is not None:
-            kept = await idempotency.find(conn, space_id, caller.user_id, once.key)
-        return Draft(caller, space_id, self.clock.now(), self._randbits, rows, once, kept)
-
-    async def _close(self, conn: Connection, draft: Draft, answer: object) -> None:
-        space_id = draft.space_id
-        user_id = draft.caller.user_id
-        if draft.entries:
-            await journal.append(conn, space_id, draft.entries, author=user_id, now=draft.now)
-            last = draft.entries[-1]
-            await spaces.advance(conn, space_id, last.seq, last.mark, draft.charged)
-        if draft.once is not None:
-            await idempotency.keep(
-                conn,
-                space_id,
-                user_id,
-                draft.once.key,
-                draft.once.request_hash,
-                {"seq": draft.seq, "answer": msgspec.to_builtins(answer)},
-                draft.now,
-            )
+    async def _answer(
+        self,
+        conn: Connection,
+        draft: Draft,
+        work: Callable[[Connection, Draft], Awaitable[T]],
+        once: Once[T] | None,
+    ) -> T:
+        if once is None:
+            return await work(conn, draft)
+        kept = await draft.ask_kept(conn, once)
+        await draft.locked()
+        earlier = await once.answered(kept)
+        if isinstance(earlier, IdempotencyMismatch):
+            raise earlier
+        if earlier is not None:
+            raise _RepeatedError(earlier)
+        answer = await work(conn, draft)
+        await draft.keep(conn, once, answer)
+        return answer
 
     async def _tell(self, draft: Draft) -> None:
         if not draft.entries:
@@ -228,6 +238,14 @@ class Changer:
                 await self._cache.tree_moved(space_id, draft.seq)
         if self._wakeups is not None:
             await self._wakeups.publish(space_id, draft.seq)
+
+
+async def _close(conn: Connection, draft: Draft) -> None:
+    last = draft.entries[-1]
+    await journal.append(
+        conn, draft.space_id, draft.entries, author=draft.caller.user_id, now=draft.now
+    )
+    await spaces.advance(conn, draft.space_id, last.seq, last.mark, draft.charged)
 
 
 async def _committed(

@@ -53,17 +53,23 @@ async def write(
     draft: Draft,
     asked: Asked,
     targets: Sequence[Target],
+    devices: Sequence[str],
     outcomes: Sequence[Outcome],
     id_maker: IdMaker,
     fresh_until: datetime,
 ) -> list[CommitOutcome]:
-    """An answer per target. `fresh_until`: how long a blob lives that loses its last version."""
+    """An answer per target. `devices`: what each comes from.
+
+    `fresh_until`: how long a blob lives that loses its last version.
+    """
     plan = _Plan()
     made: dict[int, _Made] = {}
     new_ids = iter(id_maker.batch(2 * len(targets) or 1))
     for place, (target, outcome) in enumerate(zip(targets, outcomes, strict=True)):
         if outcome.writes:
-            made[place] = _plan_one(draft, asked, plan, target, outcome, new_ids.__next__)
+            made[place] = _plan_one(
+                draft, asked, plan, target, devices[place], outcome, new_ids.__next__
+            )
     await _execute(conn, draft, plan, fresh_until)
     return [
         _answer(draft, asked, made, place, target, outcome)
@@ -76,6 +82,7 @@ def _plan_one(
     asked: Asked,
     plan: _Plan,
     target: Target,
+    device: str,
     outcome: Outcome,
     new_id: Callable[[], int],
 ) -> _Made:
@@ -124,6 +131,7 @@ def _plan_one(
                 target.sha256,
                 target.mtime_ns,
                 target.mode,
+                device,
             )
         )
         _plan_drops(draft, asked, plan, node_id, version)
@@ -152,14 +160,8 @@ async def _execute(conn: Connection, draft: Draft, plan: _Plan, fresh_until: dat
     if plan.contents:
         await nodes.set_content(conn, space_id, plan.contents)
     if plan.versions:
-        caller = draft.caller
         await versions.insert(
-            conn,
-            space_id,
-            plan.versions,
-            author=caller.user_id,
-            device=caller.device,
-            now=draft.now,
+            conn, space_id, plan.versions, author=draft.caller.user_id, now=draft.now
         )
     if plan.charged:
         await versions.charge(conn, space_id, sorted(plan.charged))

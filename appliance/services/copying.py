@@ -44,19 +44,20 @@ async def copy_tree(
         if version is not None:
             new_versions.append(
                 NewVersion(
-                    version, copied, row.blob_id, row.size, row.sha256, row.mtime_ns, row.mode
+                    version,
+                    copied,
+                    row.blob_id,
+                    row.size,
+                    row.sha256,
+                    row.mtime_ns,
+                    row.mode,
+                    draft.caller.device,
                 )
             )
     await nodes.insert(conn, draft.space_id, new_nodes, draft.now)
     if new_versions:
-        caller = draft.caller
         await versions.insert(
-            conn,
-            draft.space_id,
-            new_versions,
-            author=caller.user_id,
-            device=caller.device,
-            now=draft.now,
+            conn, draft.space_id, new_versions, author=draft.caller.user_id, now=draft.now
         )
     return copies[node_id]
 

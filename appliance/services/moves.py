@@ -132,11 +132,16 @@ class Moves:
             )
             mtime_ns, mode = wanted.mtime_ns, wanted.mode
             made = NewVersion(
-                new, node_id, wanted.blob_id, wanted.size, wanted.sha256, mtime_ns, mode
+                new,
+                node_id,
+                wanted.blob_id,
+                wanted.size,
+                wanted.sha256,
+                mtime_ns,
+                mode,
+                caller.device,
             )
-            await versions.insert(
-                conn, space_id, [made], author=caller.user_id, device=caller.device, now=draft.now
-            )
+            await versions.insert(conn, space_id, [made], author=caller.user_id, now=draft.now)
             await nodes.set_content(
                 conn, space_id, [Content(node_id, new, wanted.size, mtime_ns, mode, None, rev)]
             )

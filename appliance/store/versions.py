@@ -81,6 +81,7 @@ class NewVersion(NamedTuple):
     sha256: bytes | None
     mtime_ns: int
     mode: int
+    device: str
 
 
 async def page(
@@ -140,12 +141,20 @@ async def insert(
     new: Sequence[NewVersion],
     *,
     author: int,
-    device: str,
     now: datetime,
 ) -> None:
-    columns = ("version_ids", "node_ids", "blob_ids", "sizes", "sha256s", "mtimes", "modes")
+    columns = (
+        "version_ids",
+        "node_ids",
+        "blob_ids",
+        "sizes",
+        "sha256s",
+        "mtimes",
+        "modes",
+        "devices",
+    )
     arrays = dict(zip(columns, map(list, zip(*new, strict=True)), strict=True))
-    values = {"space_id": space_id, "author": author, "device": device, "now": now}
+    values = {"space_id": space_id, "author": author, "now": now}
     await conn.execute(Q["insert_versions"], {**values, **arrays})
 
 

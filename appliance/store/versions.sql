@@ -48,11 +48,11 @@ where space_id = %(space_id)s and node_id = %(node_id)s;
 insert into versions (space_id, version_id, node_id, blob_id, size, sha256, mtime_ns, mode,
                       author_user_id, device, created_at)
 select %(space_id)s, t.version_id, t.node_id, t.blob_id, t.size, t.sha256, t.mtime_ns, t.mode,
-       %(author)s, %(device)s, %(now)s
+       %(author)s, t.device, %(now)s
 from unnest(%(version_ids)s::bigint[], %(node_ids)s::bigint[], %(blob_ids)s::bigint[],
             %(sizes)s::bigint[], %(sha256s)s::bytea[], %(mtimes)s::bigint[],
-            %(modes)s::integer[])
-  as t(version_id, node_id, blob_id, size, sha256, mtime_ns, mode);
+            %(modes)s::integer[], %(devices)s::text[])
+  as t(version_id, node_id, blob_id, size, sha256, mtime_ns, mode, device);
 
 -- name: delete_versions
 -- Versions that are dropped.

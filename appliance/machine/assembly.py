@@ -189,11 +189,12 @@ class Assembly:
         )
 
     def _worker(self) -> Service:
+        port = self.options.ports.worker_metrics
         return Service(
             name="worker",
-            argv=(sys.executable, "-P", "-m", "appliance.workers"),
+            argv=(sys.executable, "-P", "-m", "appliance.workers", "--metrics-port", str(port)),
             env=self._server_environ(),
-            ready=lambda: True,
+            ready=lambda: answers(f"http://127.0.0.1:{port}/metrics"),
             cwd=self.places.run,
             stop_seconds=25.0,
         )

@@ -24,6 +24,7 @@ _TABLE: dict[str, tuple[int, int, str]] = {
     "upload": (8444, 1, "nginx: uploads"),
     "download": (8445, 2, "nginx: downloads"),
     "metrics": (8446, 4, "gateway metrics, one port a process from here on"),
+    "worker_metrics": (8454, 22, "worker metrics"),
     "postgres": (18432, 12, "PostgreSQL"),
     "redis": (18379, 13, "Redis or Valkey"),
     "store": (18333, 14, "object store, S3"),
@@ -47,6 +48,7 @@ class Ports:
     upload: int
     download: int
     metrics: int
+    worker_metrics: int
     bench: int | None
     postgres: int
     redis: int

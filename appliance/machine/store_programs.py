@@ -63,7 +63,7 @@ def _build(
         with log.open("wb") as output:
             done = subprocess.run(
                 [str(go), "install", "-trimpath", MINIO_MODULE],
-                env={**environ, "GOBIN": str(aside), "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"},
+                env={**environ, "GOBIN": str(aside)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -61,6 +61,8 @@ _BACK = re.compile(r"/api/v1/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 _ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile("[\u0000-\u001f\u007f-\u009f]")
+# Half a character, escaped: parsers differ in what they make of it. The signer escapes none.
+_SURROGATE_ESCAPE = re.compile(r"(?:^|[^\\])(?:\\\\)*\\u[dD][89a-fA-F]")
 _LONGEST_TEXT = 1024  # bytes in UTF-8, of `fn` and of `back`
 _LARGEST_NUMBER = 2**53 - 1  # what a JavaScript number holds exactly
 
@@ -262,9 +264,18 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _number(text: str) -> int | float:
+    """As JavaScript has it, where 1e3 and 1000 are the same number."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
 def _decode_object(raw: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(raw.decode(), parse_constant=_refuse_constant)
+        text = raw.decode()
+        if _SURROGATE_ESCAPE.search(text):
+            return None
+        found = json.loads(text, parse_float=_number, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

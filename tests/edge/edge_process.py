@@ -85,13 +85,18 @@ class Edge:
     def publish(self, public_keys: Mapping[str, str]) -> None:
         """What provisioning does at a rotation: write, reload, wait until it is in force."""
         self.options = replace(self.options, public_keys=public_keys)
-        before = _workers(self.process.pid)
+        before = self.workers()
         write_configuration(self.options)
         self.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 10
-        while not _workers(self.process.pid) - before or _workers(self.process.pid) & before:
+        while not self.workers() - before or self.workers() & before:
             assert time.monotonic() < end, self.log("nginx-error.log")
             time.sleep(0.05)
+
+    def workers(self) -> set[int]:
+        master = self.process.pid
+        children = Path(f"/proc/{master}/task/{master}/children")
+        return {int(pid) for pid in children.read_text().split()}
 
     def logged(self, name: str, text: str) -> str:
         """The log once it holds the text: nginx writes a request's line after its answer."""
@@ -103,11 +108,6 @@ class Edge:
 
     def log(self, name: str) -> str:
         return (self.folder / "log" / name).read_text()
-
-
-def _workers(master: int) -> set[int]:
-    children = Path(f"/proc/{master}/task/{master}/children")
-    return {int(pid) for pid in children.read_text().split()}
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

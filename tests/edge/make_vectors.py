@@ -68,6 +68,13 @@ def token(payload: str | None = None, head: object = None, key=KEY, **changed: A
     return f"{signed}.{encode_part(es256(signed, key))}"
 
 
+def raw_token(old: str, new: str) -> str:
+    """Good claims with a piece of their JSON text replaced, signed as they then are."""
+    text = json.dumps(GOOD, separators=(",", ":"))
+    assert old in text
+    return token(payload=encode_part(text.replace(old, new, 1).encode()))
+
+
 def resigned(head: object, signature: bytes) -> str:
     return f"{packed(head)}.{packed(GOOD)}.{encode_part(signature)}"
 
@@ -193,6 +200,44 @@ def vectors() -> list[dict[str, str]]:
     add("expiry beyond exact numbers", "malformed", token(exp=2**53))
     add("expiry null", "malformed", token(payload=packed({**GOOD, "exp": None})))
     add("disposition unknown", "malformed", token(dp="form-data"))
+    add("expiry in another notation", "ok", raw_token('"exp":4102444800', '"exp":4.1024448e9'))
+    add("expiry endless", "malformed", raw_token('"exp":4102444800', '"exp":1e999'))
+    add("expiry twice, the last counts", "ok", raw_token('"exp":', '"exp":1,"exp":'))
+    add("expiry twice, the last is over", "expired", raw_token('"ep":', '"exp":1,"ep":'))
+    add("space in the payload", "ok", raw_token('"aud":', ' \n"aud" : '))
+    add("payload deep", "malformed", token(payload=encode_part(b"[" * 2000)))
+    add("payload a text", "malformed", token(payload=packed("aud")))
+    add("claim of the prototype", "unsupported", raw_token('"aud":', '"__proto__":{},"aud":'))
+    add(
+        "claims in the prototype",
+        "malformed",
+        token(payload=packed({"__proto__": GOOD, "aud": "stowbay-edge"})),
+    )
+    add("claim named constructor", "unsupported", raw_token('"aud":', '"constructor":1,"aud":'))
+    add("name of half a character", "malformed", raw_token("report", "\\ud800"))
+    add("name of two halves, escaped", "malformed", raw_token("report", "\\ud83d\\udce6"))
+    add("name that looks like half a character", "ok", token(fn="a\\ud800 b\\\\ud800"))
+    add("name with NUL, escaped", "bad-text", raw_token("report", "\\u0000"))
+    add(
+        "byte order mark",
+        "malformed",
+        token(payload=encode_part(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())),
+    )
+    add(
+        "something after the payload",
+        "malformed",
+        token(payload=encode_part(json.dumps(GOOD).encode() + b"x")),
+    )
+    add(
+        "comma at the end",
+        "malformed",
+        token(payload=encode_part(json.dumps(GOOD).encode().replace(b"}", b",}"))),
+    )
+    add(
+        "single quotes",
+        "malformed",
+        token(payload=encode_part(json.dumps(GOOD).encode().replace(b'"', b"'"))),
+    )
     add("payload a list", "malformed", token(payload=packed([GOOD])))
     add("payload null", "malformed", token(payload=packed(None)))
     add("payload not JSON", "malformed", token(payload=encode_part(b"{")))

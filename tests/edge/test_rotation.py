@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import time
 
 from appliance.domain.tickets import Ticket
@@ -37,6 +39,23 @@ def test_rotation_refuses_no_valid_ticket(edge, ring, shelf):
     assert edge.download(old).code == "ticket-unknown-key"
     assert edge.download(new).body == b"rotated"
     edge.publish(published)
+
+
+def test_a_download_goes_on_through_a_reload(edge, shelf):
+    content = random.Random(8).randbytes(24 << 20)
+    connection = edge.connect(edge.options.download_port)
+    connection.request("GET", f"/o?t={shelf.ticket(shelf.put(content))}")
+    answer = connection.getresponse()
+    received = answer.read(1000)
+    before = edge.workers()
+    edge.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 10
+    while edge.workers() <= before:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    received += answer.read()
+    connection.close()
+    assert received == content
 
 
 def test_without_any_gateway_and_any_store(tmp_path, ring):

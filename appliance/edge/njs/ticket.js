@@ -25,6 +25,7 @@ const TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&
 const BACK = /^\/api\/v1\/[A-Za-z0-9._~!$&'()*+,;=:@%\/?-]*$/;
 const ADDRESS = /^[0-9a-fA-F:.]{2,45}$/;
 const HASH = /^[0-9a-f]{64}$/;
+const SURROGATE_ESCAPE = /(^|[^\\])(\\\\)*\\u[dD][89a-fA-F]/;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const HEADER_FIELDS = ['alg', 'kid', 'typ'];
@@ -48,7 +49,7 @@ function decodePart(part) {
 // Bytes that aren't UTF-8 would come back changed, so they are told by encoding again.
 function decodeObject(raw) {
     const text = raw.toString('utf8');
-    if (Buffer.compare(Buffer.from(text, 'utf8'), raw) !== 0) {
+    if (Buffer.compare(Buffer.from(text, 'utf8'), raw) !== 0 || SURROGATE_ESCAPE.test(text)) {
         return null;
     }
     let found = null;

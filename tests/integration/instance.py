@@ -52,6 +52,7 @@ class User:
         timeout: float = 240,
     ) -> subprocess.CompletedProcess[bytes]:
         """One client command; with check, a failure raises with everything it said."""
+        self.sign_in_client()
         done = subprocess.run(
             [str(BIN / "stowbay"), *map(str, args)],
             input=input,
@@ -63,6 +64,21 @@ class User:
             raise AssertionError(f"stowbay {args}: {done.returncode}\n{done.stderr.decode()}")
         return done
 
+    def sign_in_client(self) -> None:
+        """The client's own sign-in, when a test first uses it."""
+        if self.profile.exists():
+            return
+        secret = self.profile.with_name("password")
+        secret.write_text(self.password)
+        command = ["login", "--user", self.login, "--password-file", secret, self.instance.url]
+        subprocess.run(
+            [str(BIN / "stowbay"), *map(str, command)],
+            env=self.client_env(),
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
     def client_env(self) -> dict[str, str]:
         return os.environ | {
             "STOWBAY_PROFILE": str(self.profile),
@@ -72,6 +88,7 @@ class User:
 
     def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """A client command left running, for tests that kill it."""
+        self.sign_in_client()
         return subprocess.Popen(
             [str(BIN / "stowbay"), *map(str, args)],
             stdin=subprocess.DEVNULL,
@@ -95,6 +112,7 @@ class Instance:
     var: Path
     port_base: int
     extra: dict[str, str] = field(default_factory=dict)
+    spare: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def env(self) -> dict[str, str]:
@@ -185,20 +203,34 @@ class Instance:
         return done.stdout
 
     def user(self, folder: Path, *options: str) -> User:
-        """Adds an account and signs it in; `folder` is private to the test."""
-        login, password = f"u{secrets.token_hex(6)}", secrets.token_urlsafe(18)
+        """A fresh account, signed in; `folder` is private to the test."""
+        if not options:
+            if not self.spare:
+                self.spare = self._add_users(30)
+            return self.sign_in(*self.spare.pop(), folder)
+        login, password = _account()
         self.admin_command(
             "user", "add", login, "--password-file", "-", *options, input=password + "\n"
         )
         return self.sign_in(login, password, folder)
 
+    def _add_users(self, count: int) -> list[tuple[str, str]]:
+        found = [_account() for _ in range(count)]
+        subprocess.run(
+            [sys.executable, "-m", "tests.integration.add_users"],
+            cwd=ROOT,
+            env=self.env,
+            input="\n".join(" ".join(pair) for pair in found),
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return found
+
     def sign_in(self, login: str, password: str, folder: Path) -> User:
         home = folder / f"home-{secrets.token_hex(4)}"
         home.mkdir(parents=True)
-        secret = home / "password"
-        secret.write_text(password)
         user = User(self, login, password, home / "profile")
-        user.stowbay("login", "--user", login, "--password-file", secret, self.url)
         body = {"login": login, "password": password}
         while (reply := self.call("POST", "/api/v1/session", body)).status == 429:
             time.sleep(float(reply.headers["Retry-After"]))  # a test has used the limit up
@@ -234,6 +266,10 @@ class Instance:
         except urllib.error.HTTPError as error:
             with error:
                 return Reply(error.code, error.headers, error.read())
+
+
+def _account() -> tuple[str, str]:
+    return f"u{secrets.token_hex(6)}", secrets.token_urlsafe(18)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

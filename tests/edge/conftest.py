@@ -20,7 +20,7 @@ from appliance.edge import keyring
 from appliance.objects.keys import single_key
 from appliance.objects.presign import Presigner, SignedPut
 from tests.edge.edge_process import Edge, options_in, running_edge
-from tests.edge.make_vectors import GOOD, PUBLIC_KEYS
+from tests.edge.token_maker import GOOD, PUBLIC_KEYS
 from tests.objects.store_processes import BUCKET, REGION, RunningStore, free_ports, running
 
 SLICE = 4 << 20

@@ -8,7 +8,7 @@ import time
 
 from appliance.domain.tickets import Ticket
 from tests.edge.edge_process import options_in, running_edge
-from tests.edge.make_vectors import GOOD
+from tests.edge.token_maker import GOOD
 from tests.objects.store_processes import free_ports
 
 TICKET_SECONDS = 300

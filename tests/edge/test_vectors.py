@@ -10,7 +10,8 @@ import pytest
 
 from appliance.domain.tickets import Verdict
 from appliance.edge.twin import verify
-from tests.edge.make_vectors import OBJECT, VECTORS, document
+from tests.edge.make_vectors import VECTORS, document
+from tests.edge.token_maker import OBJECT
 from tests.objects.store_processes import BUCKET
 
 DOCUMENT = json.loads(VECTORS.read_text())

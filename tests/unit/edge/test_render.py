@@ -120,7 +120,7 @@ def test_all_paths_are_the_given_ones():
         {"cache_dir": "relative"},
         {"run_dir": "/run/$host"},
         {"config_dir": "/etc/back\\slash"},
-        {"log_dir": '/tmp/"'},
+        {"log_dir": '/var/"'},
         {"region": "x\ny"},
         {"gateway_ports": ()},
     ],

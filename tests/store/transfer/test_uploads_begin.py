@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from appliance.domain import ids
@@ -168,6 +169,34 @@ async def test_a_batch_lies_under_one_prefix_and_needs_few_round_trips(world: Wo
     assert codes[7] == "part-missing"
     assert codes.count(None) == 999
     assert await world.live_blobs() == 999
+
+
+async def test_a_batch_asks_the_database_no_more_than_one_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    execute = psycopg.AsyncCursor.execute
+
+    async def counted(self, *values, **options):
+        nonlocal asked
+        asked += 1
+        return await execute(self, *values, **options)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
+    figures = []
+    for size in (2, 300):
+        files = [File.small(20) for _ in range(size)]
+        asked = 0
+        outcomes = await world.begin(*files, key=f"batch of {size}")
+        begun = asked
+        await asyncio.gather(*(world.fill(o, f) for o, f in zip(outcomes, files, strict=True)))
+        asked = 0
+        upload_ids = [ids.decode("u", o.upload.id)[1] for o in outcomes]
+        user_id = world.home.caller.user_id
+        done = await world.completion.ensure_uploaded(world.home.space_id, user_id, upload_ids)
+        assert set(done.values()) == {None}
+        figures.append((begun, asked))
+    assert figures[0] == figures[1]
 
 
 BAD = {

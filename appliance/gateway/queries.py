@@ -41,7 +41,7 @@ class FindQuery(Page, frozen=True, kw_only=True):
 
 
 class ResolveQuery(Query, frozen=True, kw_only=True):
-    path: Annotated[str, Meta(min_length=1, max_length=16384, description="/folder/file")]
+    path: Annotated[str, Meta(min_length=1, max_length=4096, description="/folder/file")]
 
 
 class DeleteQuery(Query, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ CHECKS = (
     "unsupported_method,allow_header_conformance,missing_required_header,ignored_auth"
 )
 
+SEED = "247910609108682803134165821934268895007"  # the same requests every time
+
 
 async def test_the_document_is_served(around: Site, gateway: Gateway, http: ClientSession) -> None:
     answer = await http.get(gateway.url + "/api/v1/openapi.json")
@@ -53,7 +55,7 @@ async def test_schemathesis_finds_nothing(gateway: Gateway, user: User, tmp_path
             "-H", f"Authorization: Bearer {user.token}",
             "--phases", "coverage,fuzzing", "--max-examples", "15", "--checks", CHECKS,
             "--exclude-operation-id", "accounts_sign_out", "--continue-on-failure",
-            "--warnings", "off", "--no-shrink", "--output-truncate", "true",
+            "--warnings", "off", "--seed", SEED, "--no-shrink", "--output-truncate", "true",
         ],
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip

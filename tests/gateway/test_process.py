@@ -97,13 +97,29 @@ async def test_a_stop_finishes_what_runs_and_ends_long_polls(
     poll = asyncio.create_task(
         here.send("GET", f"/spaces/{here.space}/changes?cursor={cursor}&wait=50")
     )
-    slow = asyncio.create_task(sign_in(http, gateway, user.login, user.password))
-    await asyncio.sleep(0.1)
+    slow = asyncio.create_task(_slow_sign_in(gateway, user, http))
+    async with asyncio.timeout(5):
+        while await _in_flight(gateway, http) < 2:
+            await asyncio.sleep(0)
     assert not poll.done()
     started = time.monotonic()
     os.kill(gateway.process.pid, signal.SIGTERM)
     answer, page = await poll
     assert answer.status == 200 and page["items"] == []
-    await asyncio.gather(slow, return_exceptions=False)
+    assert await slow == 201
     assert await asyncio.to_thread(gateway.process.wait, 30) == 0
     assert time.monotonic() - started < 10
+
+
+async def _slow_sign_in(gateway: Gateway, user: User, http: ClientSession) -> int:
+    """Hashes the password: long enough to be met in flight."""
+    body = {"login": user.login, "password": user.password}
+    async with http.post(f"{gateway.url}/api/v1/session", json=body) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def _in_flight(gateway: Gateway, http: ClientSession) -> float:
+    text = await (await http.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics")).text()
+    name = "stowbay_http_requests_in_flight "
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name))

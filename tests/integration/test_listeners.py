@@ -82,6 +82,7 @@ def _object_keys(instance: Instance) -> list[str]:
         urlsplit(store["endpoint"]).netloc,
         access_key=store["scrub"]["access_key"],
         secret_key=store["scrub"]["secret_key"],
+        region=store["region"],
         secure=False,
     )
     found = client.list_objects(store["bucket"], recursive=True)

@@ -1,3 +1,7 @@
+-- Rows that are looked up for other rows are looked up by LATERAL with a LIMIT (or OFFSET 0): one
+-- index probe each, whatever the planner believes. A plain join lets it guess that a way up has
+-- thousands of rows and read the whole table instead; it can't know better, and did.
+
 -- name: nodes_by_id
 -- Nodes by id, each with what its current version and its blob say, and whether it has a twin.
 select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.mtime_ns, n.mode,
@@ -8,8 +12,14 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
            and t.node_id <> n.node_id
        ) as twin
 from nodes n
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true
+left join lateral (
+  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+) b on true
 where n.space_id = %(space_id)s and n.node_id = any(%(node_ids)s::bigint[]);
 
 -- name: children
@@ -22,8 +32,14 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
            and t.node_id <> n.node_id
        ) as twin
 from nodes n
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true
+left join lateral (
+  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+) b on true
 where n.space_id = %(space_id)s and n.parent_id = %(parent_id)s and n.name > %(after)s
 order by n.name
 limit %(limit)s;
@@ -55,8 +71,14 @@ from (
   order by p.parent_id, c.name
   limit %(limit)s
 ) n
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true
+left join lateral (
+  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+) b on true
 where n.space_id = %(space_id)s
 order by n.parent_id, n.name;
 
@@ -67,7 +89,11 @@ with recursive up (node_id, parent_id, kind) as (
   where space_id = %(space_id)s and node_id = any(%(node_ids)s::bigint[])
   union
   select n.node_id, n.parent_id, n.kind
-  from up join nodes n on n.space_id = %(space_id)s and n.node_id = up.parent_id
+  from up cross join lateral (
+    select node_id, parent_id, kind from nodes
+    where space_id = %(space_id)s and node_id = up.parent_id
+    limit 1
+  ) n
 )
 select node_id, parent_id, kind from up;
 
@@ -77,9 +103,12 @@ with recursive walk (depth, node_id) as (
   select 0, 1::bigint
   union all
   select walk.depth + 1, n.node_id
-  from walk
-  join nodes n on n.space_id = %(space_id)s and n.parent_id = walk.node_id
-              and n.name = (%(names)s::text[])[walk.depth + 1]
+  from walk cross join lateral (
+    select node_id from nodes
+    where space_id = %(space_id)s and parent_id = walk.node_id
+      and name = (%(names)s::text[])[walk.depth + 1]
+    limit 1
+  ) n
   where walk.depth < cardinality(%(names)s::text[])
 )
 select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.mtime_ns, n.mode,
@@ -90,9 +119,17 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
            and t.node_id <> n.node_id
        ) as twin
 from walk
-join nodes n on n.space_id = %(space_id)s and n.node_id = walk.node_id
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+cross join lateral (
+  select * from nodes where space_id = %(space_id)s and node_id = walk.node_id limit 1
+) n
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true
+left join lateral (
+  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+) b on true
 where walk.depth = cardinality(%(names)s::text[]);
 
 -- name: named
@@ -100,9 +137,16 @@ where walk.depth = cardinality(%(names)s::text[]);
 select n.node_id, n.parent_id, n.name, n.kind, n.version_id, n.rev, n.size, n.mtime_ns, n.mode,
        n.target, v.blob_id
 from unnest(%(parent_ids)s::bigint[], %(names)s::text[]) as asked(parent_id, name)
-join nodes n on n.space_id = %(space_id)s and n.parent_id = asked.parent_id
-            and n.name = asked.name
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id;
+cross join lateral (
+  select * from nodes
+  where space_id = %(space_id)s and parent_id = asked.parent_id and name = asked.name
+  limit 1
+) n
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true;
 
 -- name: find_prefix
 -- A page of the names that begin so (folded), in the order of the index.
@@ -128,14 +172,22 @@ with recursive below (depth, node_id) as (
   select 0, %(node_id)s::bigint
   union all
   select below.depth + 1, n.node_id
-  from below
-  join nodes n on n.space_id = %(space_id)s and n.parent_id = below.node_id
+  from below cross join lateral (
+    select node_id from nodes where space_id = %(space_id)s and parent_id = below.node_id
+    offset 0
+  ) n
 )
 select n.node_id, n.parent_id, n.name, n.folded, n.kind, n.flags, n.version_id, n.size,
        n.mtime_ns, n.mode, n.target, v.blob_id, v.sha256
 from (select depth, node_id from below limit %(limit)s) found
-join nodes n on n.space_id = %(space_id)s and n.node_id = found.node_id
-left join versions v on v.space_id = %(space_id)s and v.version_id = n.version_id
+cross join lateral (
+  select * from nodes where space_id = %(space_id)s and node_id = found.node_id limit 1
+) n
+left join lateral (
+  select blob_id, sha256 from versions
+  where space_id = %(space_id)s and version_id = n.version_id
+  limit 1
+) v on true
 order by found.depth, n.parent_id, n.node_id;
 
 -- name: insert_nodes

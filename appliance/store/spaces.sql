@@ -52,7 +52,11 @@ with recursive below (node_id, kind) as (
   select node_id, kind from nodes where space_id = %(space_id)s and parent_id = 2
   union all
   select n.node_id, n.kind
-  from below join nodes n on n.space_id = %(space_id)s and n.parent_id = below.node_id
+  from below cross join lateral (
+    select node_id, kind from nodes
+    where space_id = %(space_id)s and parent_id = below.node_id
+    offset 0
+  ) n
   where below.kind = 'folder'
 ), held (blob_id) as (
   select distinct v.blob_id

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import queries
 from .pools import Connection
-from .rows import Rows, ask, ask_one
+from .rows import Rows, ask
 
 __all__ = [
     "BlobRow", "ChunkListRow", "FullHistory", "HistoryRow", "NewVersion", "OfNode", "VersionRow",
-    "charge", "chunk_list", "delete", "full_histories", "history", "insert", "missing_blobs",
+    "charge", "chunk_list", "delete", "full_histories", "history", "insert",
     "of_nodes", "one", "page", "release", "usable_blobs",
 ]  # fmt: skip
 
@@ -128,11 +128,6 @@ async def of_nodes(
 async def usable_blobs(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> Rows[BlobRow]:
     values = {"space_id": space_id, "blob_ids": list(blob_ids)}
     return await ask(conn, BlobRow, Q["usable_blobs"], values)
-
-
-async def missing_blobs(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> Rows[Any]:
-    values = {"space_id": space_id, "blob_ids": list(blob_ids)}
-    return await ask_one(conn, Q["missing_blobs"], values)
 
 
 async def insert(

@@ -3,7 +3,11 @@
 select v.version_id, v.blob_id, v.size, v.sha256, v.mtime_ns, v.mode, v.author_user_id, v.device,
        v.created_at, b.state as blob_state
 from versions v
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select state, class, chunk_list from blobs
+  where space_id = %(space_id)s and blob_id = v.blob_id
+  limit 1
+) b on true
 where v.space_id = %(space_id)s and v.node_id = %(node_id)s and v.version_id < %(before)s
 order by v.version_id desc
 limit %(limit)s;
@@ -13,14 +17,22 @@ limit %(limit)s;
 select v.version_id, v.blob_id, v.size, v.sha256, v.mtime_ns, v.mode, v.author_user_id, v.device,
        v.created_at, b.state as blob_state
 from versions v
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select state, class, chunk_list from blobs
+  where space_id = %(space_id)s and blob_id = v.blob_id
+  limit 1
+) b on true
 where v.space_id = %(space_id)s and v.version_id = %(version_id)s and v.node_id = %(node_id)s;
 
 -- name: chunk_list
 -- The chunk list of a version's blob; an empty file has none.
 select v.version_id, b.class as chunk_class, b.chunk_list, b.state as blob_state, v.blob_id
 from versions v
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
+left join lateral (
+  select state, class, chunk_list from blobs
+  where space_id = %(space_id)s and blob_id = v.blob_id
+  limit 1
+) b on true
 where v.space_id = %(space_id)s and v.version_id = %(version_id)s and v.node_id = %(node_id)s;
 
 -- name: full_histories
@@ -28,8 +40,11 @@ where v.space_id = %(space_id)s and v.version_id = %(version_id)s and v.node_id 
 -- all of them: a further one makes the oldest go.
 select n.node_id, h.version_ids, h.blob_ids
 from unnest(%(parent_ids)s::bigint[], %(names)s::text[]) as asked(parent_id, name)
-join nodes n on n.space_id = %(space_id)s and n.parent_id = asked.parent_id
-            and n.name = asked.name
+cross join lateral (
+  select node_id, version_id from nodes
+  where space_id = %(space_id)s and parent_id = asked.parent_id and name = asked.name
+  limit 1
+) n
 cross join lateral (
   select array_agg(v.version_id) as version_ids, array_agg(v.blob_id) as blob_ids
   from versions v
@@ -61,9 +76,13 @@ where space_id = %(space_id)s and version_id = any(%(version_ids)s::bigint[]);
 
 -- name: versions_of
 -- The next versions of nodes that are being deleted, by node.
-select node_id, version_id, blob_id from versions
-where space_id = %(space_id)s and node_id = any(%(node_ids)s::bigint[])
-order by node_id, version_id desc
+select v.node_id, v.version_id, v.blob_id
+from (select node_id from unnest(%(node_ids)s::bigint[]) as t(node_id) order by node_id) asked
+cross join lateral (
+  select node_id, version_id, blob_id from versions
+  where space_id = %(space_id)s and node_id = asked.node_id
+  offset 0
+) v
 limit %(limit)s;
 
 -- name: usable_blobs
@@ -81,13 +100,6 @@ where u.space_id = %(space_id)s and u.upload_id = any(%(blob_ids)s::bigint[])
   and not exists (
     select from blobs b where b.space_id = %(space_id)s and b.blob_id = u.upload_id
   );
-
--- name: missing_blobs
--- Which of several blobs have no row yet.
-select asked.blob_id
-from unnest(%(blob_ids)s::bigint[]) as asked(blob_id)
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = asked.blob_id
-where b.blob_id is null;
 
 -- name: charge_blobs
 -- Blobs that a version uses for the first time.

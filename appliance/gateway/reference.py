@@ -71,7 +71,7 @@ def metrics() -> str:
             _MADE,
             "",
             "Prometheus scrapes each process on loopback: gateway number *i* on `metrics_port` + "
-            "*i*, path `/metrics`.",
+            "*i*, path `/metrics`; the worker on its `--metrics-port`.",
             "Beside these, each process has the usual `process_*` and `python_gc_*`.",
             "",
             *_metric_table("gateway"),

@@ -42,6 +42,7 @@ from .placed import Placed, Wanted, parse, recall, remember
 __all__ = ["Planner"]
 
 _URLS_OPEN = frozenset({"reserved", "uploading"})
+_RESUMABLE = frozenset({*_URLS_OPEN, "completing", "uploaded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,14 @@ class Planner:
             if bytes(seen.remembered.request_hash) != request_hash:
                 raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
             return await self._again(conn, caller, space_id, seen.remembered.answer, now)
-        fresh = await self._keep(conn, space_id, seen.known, now)
+        fresh, resumed = await self._found(conn, space_id, seen, now)
         if idempotency_key is None and any(
-            fp not in fresh and fp not in seen.open for fp in fingerprints
+            fp not in fresh and fp not in resumed for fp in fingerprints
         ):
             seen = await look(lock=True)
-            fresh = await self._keep(conn, space_id, seen.known, now)
-        resumed = await self._touch(
-            conn, space_id, [row for fp, row in seen.open.items() if fp not in fresh], now
-        )
+            fresh, resumed = await self._found(conn, space_id, seen, now)
         places: dict[bytes, Placed] = {fp: Placed("known", blob=b) for fp, b in fresh.items()}
-        places |= {row.fingerprint: Placed("resume", row=row) for row in resumed}
+        places |= {fp: Placed("resume", row=row) for fp, row in resumed.items()}
         places |= await self._reserve(
             conn, caller, seen, [wanted[fp] for fp in fingerprints if fp not in places], now
         )
@@ -110,6 +108,15 @@ class Planner:
                 now,
             )
         return answer
+
+    async def _found(
+        self, conn: Connection, space_id: int, seen: _Seen, now: datetime
+    ) -> tuple[dict[bytes, BlobRow], dict[bytes, UploadRow]]:
+        """Of what was seen, what still is so: blobs that live on, uploads that aren't undone."""
+        fresh = await self._keep(conn, space_id, seen.known, now)
+        begun = [row for fp, row in seen.open.items() if fp not in fresh]
+        resumed = await self._touch(conn, space_id, begun, now)
+        return fresh, {row.fingerprint: row for row in resumed if row.state in _RESUMABLE}
 
     async def _keep(
         self, conn: Connection, space_id: int, known: dict[bytes, BlobRow], now: datetime

@@ -27,12 +27,14 @@ from appliance.settings import Limits
 from appliance.store import audits, blobs, uploads
 from appliance.store.blobs import KeyedBlob
 from appliance.store.pools import Connection, Stores
+from appliance.telemetry.logs import get_logger
 
 from .holding import Lease
 from .job import Action, Done
 
 __all__ = ["ReconcileJob"]
 
+_log = get_logger("workers")
 _SPACES = 1000
 _PAGE = 1000
 _KEPT = frozenset({"live", "quarantined"})  # a dying blob's object may be gone already
@@ -176,7 +178,10 @@ class ReconcileJob:
 
         if action.note == "lost" and size is not None:
             return Done()
-        return Done(quarantined=int(await self._stores.run(space_id, work)))
+        if not await self._stores.run(space_id, work):
+            return Done()
+        _log.error("blob quarantined", space=space_id, blob=blob_id, why=action.note)
+        return Done(quarantined=1)
 
     async def _note(self, space_id: int, counts: Sequence[int], lease: Lease) -> Done:
         found = dict(zip(("orphan", "lost", "size"), counts, strict=True))

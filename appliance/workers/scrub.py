@@ -18,12 +18,14 @@ from appliance.objects.reader import ObjectReader
 from appliance.store import audits, blobs
 from appliance.store.blobs import ScrubRow
 from appliance.store.pools import Connection, Stores
+from appliance.telemetry.logs import get_logger
 
 from .holding import Lease
 from .job import Action, Done
 
 __all__ = ["ScrubJob", "digest_if_right"]
 
+_log = get_logger("workers")
 _SPACES = 1000
 
 
@@ -126,7 +128,10 @@ class ScrubJob:
 
         if not await self._stores.run(key, record):
             return Done()
-        return Done(failed=1) if digest is None else Done(passed=1)
+        if digest is not None:
+            return Done(passed=1)
+        _log.error("blob quarantined", space=key, blob=blob_id, why="scrub")
+        return Done(failed=1)
 
     async def _digest(self, row: ScrubRow) -> bytes | None:
         """The whole object where nothing else is in it, so that bytes too many show as well."""

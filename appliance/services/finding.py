@@ -39,7 +39,7 @@ async def find(conn: Connection, space_id: int, q: str, after: str | None, limit
     text = fold(unicodedata.normalize("NFC", q))
     if not text or "\0" in text:
         raise BadRequest("Say at least one character of the name.")
-    mark = page_marks.read(after, _Mark) if after else _Mark(False, *_START)
+    mark = page_marks.read(after, _Mark) if after else _Mark(False, text, 0, 0)
     rows: list[NodeRow] = []
     over = False
     for _ in range(_ROUNDS):
@@ -66,7 +66,7 @@ async def _candidates(
     if mark.inside:
         found = await nodes.find_inside(conn, space_id, text, after, limit)
     else:
-        found = await nodes.find_prefix(conn, space_id, text, successor(text), after, limit)
+        found = await nodes.find_prefix(conn, space_id, successor(text), after, limit)
     return await found.fetchall()
 
 

@@ -176,10 +176,10 @@ async def named(conn: Connection, space_id: int, places: Sequence[tuple[int, str
 
 
 async def find_prefix(
-    conn: Connection, space_id: int, low: str, high: str, after: Found, limit: int
+    conn: Connection, space_id: int, high: str, after: Found, limit: int
 ) -> Rows[Found]:
-    """Names from `low` up to, not including, `high`, in byte order."""
-    values = {"space_id": space_id, "low": low, "high": high, "limit": limit, **_after(after)}
+    """Names after a mark up to, not including, `high`, in byte order."""
+    values = {"space_id": space_id, "high": high, "limit": limit, **_after(after)}
     return await ask(conn, Found, Q["find_prefix"], values)
 
 

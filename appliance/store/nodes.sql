@@ -149,10 +149,11 @@ left join lateral (
 ) v on true;
 
 -- name: find_prefix
--- A page of the names that begin so (folded), in the order of the index.
+-- A page of names up to one (folded), in the order of the index. The start is one bound, not two:
+-- the index would begin at the looser one.
 select folded, parent_id, node_id
 from nodes
-where space_id = %(space_id)s and folded >= %(low)s and folded < %(high)s
+where space_id = %(space_id)s and folded < %(high)s
   and (folded, parent_id, node_id) > (%(after_folded)s, %(after_parent)s, %(after_node)s)
 order by folded, parent_id, node_id
 limit %(limit)s;

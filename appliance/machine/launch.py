@@ -135,6 +135,7 @@ def _run(
                 for setting, port in taken
             )
         )
+    say(f"starting Stowbay in {places.var} with {options.store} ...")
     assembly = assemble(options, environ, say)
     supervisor = Supervisor(tuple(assembly.steps()), records, places.log_of, say)
     for number in _STOP_SIGNALS:

@@ -1,6 +1,7 @@
--- Rows that are looked up for other rows are looked up by LATERAL with a LIMIT (or OFFSET 0): one
--- index probe each, whatever the planner believes. A plain join lets it guess that a way up has
--- thousands of rows and read the whole table instead; it can't know better, and did.
+-- Rows that are looked up for other rows or by an array of ids are looked up by LATERAL with a LIMIT
+-- (or OFFSET 0): one index probe each, whatever the planner believes. A plain join lets it guess
+-- that a way up has thousands of rows and read the whole table instead, and `= any(array)`, planned
+-- for good while the table is nearly empty, reads all of a space.
 
 -- name: nodes_by_id
 -- Nodes by id, each with what its current version and its blob say, and whether it has a twin.
@@ -11,7 +12,10 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
          where t.space_id = %(space_id)s and t.folded = n.folded and t.parent_id = n.parent_id
            and t.node_id <> n.node_id
        ) as twin
-from nodes n
+from unnest(%(node_ids)s::bigint[]) as asked(node_id)
+cross join lateral (
+  select * from nodes where space_id = %(space_id)s and node_id = asked.node_id limit 1
+) n
 left join lateral (
   select blob_id, sha256 from versions
   where space_id = %(space_id)s and version_id = n.version_id
@@ -19,8 +23,7 @@ left join lateral (
 ) v on true
 left join lateral (
   select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
-) b on true
-where n.space_id = %(space_id)s and n.node_id = any(%(node_ids)s::bigint[]);
+) b on true;
 
 -- name: children
 -- A page of a folder's children by name, after one name.
@@ -85,8 +88,13 @@ order by n.parent_id, n.name;
 -- name: ancestors
 -- The way up from several nodes as edges, shared ones once: (node, parent, kind).
 with recursive up (node_id, parent_id, kind) as (
-  select node_id, parent_id, kind from nodes
-  where space_id = %(space_id)s and node_id = any(%(node_ids)s::bigint[])
+  select n.node_id, n.parent_id, n.kind
+  from unnest(%(node_ids)s::bigint[]) as asked(node_id)
+  cross join lateral (
+    select node_id, parent_id, kind from nodes
+    where space_id = %(space_id)s and node_id = asked.node_id
+    limit 1
+  ) n
   union
   select n.node_id, n.parent_id, n.kind
   from up cross join lateral (

@@ -89,17 +89,21 @@ limit %(limit)s;
 -- Blobs that a commit names, or their uploads while these are not over.
 select b.blob_id, b.raw_size, b.stored_size, b.state, b.proven, b.author_user_id, b.charged,
        b.sha256
-from blobs b
-where b.space_id = %(space_id)s and b.blob_id = any(%(blob_ids)s::bigint[])
+from unnest(%(blob_ids)s::bigint[]) as asked(blob_id)
+cross join lateral (
+  select * from blobs where space_id = %(space_id)s and blob_id = asked.blob_id limit 1
+) b
 union all
 select u.upload_id, u.size, u.size,
        case when u.state in ('aborting', 'purged') then 'dying' else 'pending' end,
        false, u.author_user_id, false, u.sha256
-from uploads u
-where u.space_id = %(space_id)s and u.upload_id = any(%(blob_ids)s::bigint[])
-  and not exists (
-    select from blobs b where b.space_id = %(space_id)s and b.blob_id = u.upload_id
-  );
+from unnest(%(blob_ids)s::bigint[]) as asked(blob_id)
+cross join lateral (
+  select * from uploads where space_id = %(space_id)s and upload_id = asked.blob_id limit 1
+) u
+where not exists (
+  select from blobs b where b.space_id = %(space_id)s and b.blob_id = asked.blob_id
+);
 
 -- name: charge_blobs
 -- Blobs that a version uses for the first time.

@@ -136,14 +136,18 @@ class Completion:
             if row.method == Method.SINGLE.value and row.state in _SINGLE_OPEN
         ]
         wrong: set[int] = set()
+        finished: set[int] = set()
         if looked_for:
             right, wrong = await arrived_singles(self._control, looked_for)
-            await self._finish(space_id, sorted(right))
-            found, held = await self._load(space_id, upload_ids)
+            finished = await self._finish(space_id, sorted(right))
+            if right - finished:  # completed or aborted by someone else in the meantime
+                found, held = await self._load(space_id, upload_ids)
         answer: dict[int, Problem | None] = {}
         for upload_id in upload_ids:
             row, blob = found.get(upload_id), held.get(upload_id)
-            if blob is not None:
+            if upload_id in finished:
+                answer[upload_id] = None
+            elif blob is not None:
                 answer[upload_id] = _blob_problem(blob, author_user_id)
             elif row is None or row.author_user_id != author_user_id:
                 answer[upload_id] = no_upload()
@@ -155,9 +159,9 @@ class Completion:
                 answer[upload_id] = _state_problem(row)
         return answer
 
-    async def _finish(self, space_id: int, upload_ids: Sequence[int]) -> None:
+    async def _finish(self, space_id: int, upload_ids: Sequence[int]) -> set[int]:
         if not upload_ids:
-            return
+            return set()
 
         async def work(conn: Connection) -> set[int]:
             now = self._clock.now()
@@ -165,8 +169,9 @@ class Completion:
             return await rows.finish_singles(conn, space_id, upload_ids, now, fresh_until)
 
         self._observe("seen-in-store")
-        await self._stores.run(space_id, work)
+        finished = await self._stores.run(space_id, work)
         self._observe("record-uploaded")
+        return finished
 
     async def _multipart(self, row: UploadRow) -> UploadRow:
         """Until it is uploaded, or what stands in the way is known."""

@@ -196,6 +196,18 @@ async def test_what_a_version_uses_does_not_die(
     assert await world.bytes_of(key) == file.body
 
 
+async def test_a_commit_moves_what_was_reserved_and_adds_nothing(
+    world: World, commits: Commits, new_home
+) -> None:
+    tight = world.at(await new_home(quota=2500))
+    first = File.small(1000)
+    await committed(tight, commits, first)
+    assert (await tight.begin(File.small(1000)))[0].status == "new"
+    assert (await tight.begin(File.small(1000)))[0].code == "quota-exceeded"
+    used = await tight.one("select used_bytes from spaces where space_id = %(space_id)s")
+    assert used.used_bytes == 1000
+
+
 async def test_from_the_trash_to_the_last_byte(
     world: World, labour: Labour, commits: Commits, trash: Trash
 ) -> None:

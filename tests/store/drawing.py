@@ -40,9 +40,10 @@ class Drawer:
         proven: bool = True,
         state: str = "live",
         author: int | None = None,
+        blob_id: int | None = None,
     ) -> str:
         """The upload id that a commit takes."""
-        blob_id = self.ids.next()
+        blob_id = blob_id or self.ids.next()
         digest = secrets.token_bytes(32)
         chunks = [Chunk(size, digest)]
         now = self.clock.now()

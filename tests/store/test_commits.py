@@ -8,7 +8,14 @@ from collections.abc import Mapping
 import pytest
 
 from appliance.domain import ids
-from appliance.domain.errors import IdempotencyMismatch, NotFound, QuotaExceeded
+from appliance.domain.errors import (
+    IdempotencyMismatch,
+    NotFound,
+    Problem,
+    QuotaExceeded,
+    UploadState,
+)
+from appliance.services.commits import Commits
 from appliance.store.pools import Stores
 from appliance.wire.uploads import Commit, CommitTarget
 
@@ -232,3 +239,70 @@ async def test_a_thousand_targets(draw, home, files) -> None:
     assert [item.name for item in page.items] == [t.name for t in targets[:999]]
     rest = await files.children(home.caller, home.root, page.next)
     assert ([item.name for item in rest.items], rest.next) == (["f0999"], None)
+
+
+async def test_uploads_are_finished_before_their_commit(draw, changer, limits, home, files) -> None:
+    """What can't be finished is its target's problem alone, and what is done isn't asked for."""
+    done, first, second = await draw.blob(home), draw.ids.next(), draw.ids.next()
+    asked: list[int] = []
+
+    async def ensure(space_id: int, author: int, uploads) -> dict[int, Problem | None]:
+        assert (space_id, author) == (home.space_id, home.caller.user_id)
+        asked.extend(uploads)
+        await draw.blob(home, blob_id=first)
+        return {first: None, second: UploadState("The store doesn't have it.")}
+
+    commits = Commits(changer=changer, limits=limits, ensure_uploaded=ensure)
+    targets = [
+        CommitTarget(kind="file", parent=home.root, name=name, upload=upload)
+        for name, upload in (
+            ("a", done),
+            ("b", ids.encode("u", home.space_id, first)),
+            ("c", ids.encode("u", home.space_id, second)),
+        )
+    ]
+    written = await commits.commit(home.caller, home.space, Commit(targets=targets), "key")
+    assert asked == [first, second]
+    assert [item.code for item in written.answer.items] == [None, None, "upload-state"]
+    assert written.seq == 2
+    again = await commits.commit(home.caller, home.space, Commit(targets=targets), "key")
+    assert again == written
+
+
+async def test_the_same_name_twice_in_one_commit(draw, home) -> None:
+    one, two = await draw.blob(home), await draw.blob(home)
+    outcomes = await draw.commit(
+        home,
+        CommitTarget(kind="file", parent=home.root, name="a", upload=one),
+        CommitTarget(kind="file", parent=home.root, name="a", upload=two),
+    )
+    assert [outcome.status for outcome in outcomes] == ["created", "conflict"]
+    assert outcomes[1].current.version == outcomes[0].version
+
+
+async def test_requests_that_share_a_transaction_keep_their_own_answers(
+    draw, commits, home, stores
+) -> None:
+    """Some with a key, some sent twice, some that fail: each gets what it asked for."""
+    uploads = [await draw.blob(home, 10) for _ in range(30)]
+
+    def request(n: int) -> Commit:
+        targets = [
+            CommitTarget(kind="file", parent=home.root, name=f"f{n}", upload=uploads[n]),
+            CommitTarget(kind="folder", parent=home.root, name="/" if n % 3 == 0 else f"d{n}"),
+        ]
+        return Commit(targets=targets)
+
+    answers = await asyncio.gather(
+        *(
+            commits.commit(home.caller, home.space, request(n), f"k{n}" if n % 2 else None)
+            for n in (*range(30), *range(1, 30, 2))
+        )
+    )
+    for n, written in enumerate(answers[:30]):
+        file, folder = written.answer.items
+        assert file.status == "created"
+        assert folder.code == ("invalid-name" if n % 3 == 0 else None)
+    assert answers[30:] == [answers[n] for n in range(1, 30, 2)]
+    assert len({written.answer.items[0].node for written in answers}) == 30
+    assert await used(stores, home) == 300

@@ -65,7 +65,7 @@ def observed(meters: metrics.Meters) -> Middleware:
                 status=status,
                 ms=round(took * 1000, 2),
                 bytes=size,
-                client=request.headers.get("X-Real-IP", request.remote),
+                client=request.headers.get("X-Forwarded-For", request.remote),
             )
         return response
 

@@ -19,6 +19,32 @@ missing_packages() {
     [ -x /usr/sbin/nginx ] || echo nginx
     [ -e /usr/lib/nginx/modules/ngx_http_js_module.so ] || echo libnginx-mod-http-js
     find_python >/dev/null || echo python3-venv
+    if needs_compiler; then
+        [ -x /usr/bin/gcc ] || echo gcc libc6-dev
+        has_headers || echo python3-dev
+    fi
+}
+
+# The wheels of fastcdc, which cuts files, are for Python 3.11 and 3.12 on x86_64. Elsewhere it is
+# built from source, and without a compiler it is quietly installed without its fast half.
+needs_compiler() {
+    local python version release=0
+    if python=$(find_python); then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    else
+        release=$(. /etc/os-release && echo "${VERSION_ID:-0}")
+        version=$([ "${release%%.*}" -ge 13 ] && echo 3.13 || echo 3.11)
+    fi
+    case $version-$(uname -m) in
+    3.11-x86_64 | 3.12-x86_64) return 1 ;;
+    esac
+}
+
+has_headers() {
+    local python folder
+    python=$(find_python) || return 1
+    folder=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    [ -e "$folder/Python.h" ]
 }
 
 # A Python of 3.11 or later that can make a virtual environment: PYTHON, the one on the PATH,
@@ -78,7 +104,7 @@ install_packages() {
     fi
 }
 
-mapfile -t packages < <(missing_packages)
+mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
 
 # --- The virtual environment -------------------------------------------------------------
@@ -99,5 +125,12 @@ say "Installing the packages of requirements.lock"
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
 export VIRTUAL_ENV=$PWD/$VENV
 "$VENV/bin/uv" pip sync --quiet --require-hashes requirements.lock
+if ! "$VENV/bin/python" -c 'import fastcdc.fastcdc_cy' 2>/dev/null; then
+    # Built before there was a compiler, and kept: build it again.
+    "$VENV/bin/uv" cache clean --quiet fastcdc
+    "$VENV/bin/uv" pip uninstall --quiet fastcdc
+    "$VENV/bin/uv" pip sync --quiet --require-hashes requirements.lock
+    "$VENV/bin/python" -c 'import fastcdc.fastcdc_cy'
+fi
 "$VENV/bin/uv" pip install --quiet --no-deps --editable .
 printf '%s\n' "$wanted" >"$STAMP"

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -40,6 +40,7 @@ class Site:
     place: Path
     settings: Settings
     redis: RedisServer
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -74,6 +75,7 @@ class Gateway:
                 env=os.environ | {"STOWBAY_CONFIG": str(site.config)} | more,
                 stderr=log,
             )  # fmt: skip
+        site.started.append(self.process)
         self._wait(until)
 
     @property
@@ -130,7 +132,12 @@ def site(place: Path, store_kind: str = "minio") -> Iterator[Site]:
             redis,
         )
         made.change(made.settings)
-        yield made
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                process.kill()
+                process.wait()
 
 
 def new_password() -> str:

@@ -85,6 +85,12 @@ UPLOAD_ERRORS: dict[int, Answer] = {
     411: ANSWERS["length_required"],
     412: Answer(412, "object-exists", "The object has been written already"),
     413: _of(errors.TooLarge, 413),
+    429: Answer(
+        429,
+        "upload-repeated",
+        "This part was sent too often",
+        "The same part of an upload may be sent a few times a minute.",
+    ),
     503: ANSWERS["store_unavailable"],
     507: _of(errors.StoreFull, 507),
 }

@@ -94,12 +94,13 @@ class Accounts:
         token = Token.new(user.user_id, self._randbits)
         expires_at = now + timedelta(seconds=self._limits.token_seconds)
 
-        async def add(conn: Connection) -> None:
-            await rows.add_token(
-                conn, user.user_id, token.token_id, token.hash(), request.device, now, expires_at
+        async def add(conn: Connection) -> bool:
+            return await rows.add_token(
+                conn, user, token.token_id, token.hash(), request.device, now, expires_at
             )
 
-        await self._stores.run(user.user_id, add)
+        if not await self._stores.run(user.user_id, add):
+            raise Unauthorized("the password was changed just now")
         await self._stores.run(
             login.key, lambda conn: rows.forget_attempts(conn, login.key, login.folded)
         )

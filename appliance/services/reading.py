@@ -58,13 +58,13 @@ async def reading(
     min_seq: int | None,
     work: Callable[[Connection, View], Awaitable[T]],
 ) -> T:
-    """`work` may run twice: on a replica that proves late, then on the primary."""
+    """`work` may run again: on the primary if a replica proves late, or after a cut connection."""
     try:
-        async with stores.read(space_id) as conn:
-            return await _look(conn, caller, space_id, min_seq, work)
+        return await stores.look(
+            space_id, lambda conn: _look(conn, caller, space_id, min_seq, work)
+        )
     except _BehindError:
-        async with stores.tx(space_id) as conn:
-            return await _look(conn, caller, space_id, None, work)
+        return await stores.run(space_id, lambda conn: _look(conn, caller, space_id, None, work))
 
 
 async def _look(

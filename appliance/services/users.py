@@ -75,7 +75,10 @@ class Users:
         )
         hashed = await self._passwords.hash(password)
         space_id, outbox_id = new_key(self._randbits), self._ids.next()
-        payload = {"owner": user_id, "quota": quota or self._limits.default_quota}
+        payload = {
+            "owner": user_id,
+            "quota": self._limits.default_quota if quota is None else quota,
+        }
 
         async def add_user(conn: Connection) -> bool:
             added = await rows.add_user(conn, user_id, login.typed, hashed, role, space_id, now)

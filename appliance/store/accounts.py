@@ -180,17 +180,26 @@ async def set_suspended(conn: Connection, user_id: int, suspended_at: datetime |
 
 async def add_token(
     conn: Connection,
-    user_id: int,
+    user: UserRow,
     token_id: int,
     secret_hash: bytes,
     device: str,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    values = {"user_id": user_id, "token_id": token_id, "secret_hash": secret_hash}
-    await conn.execute(
-        Q["add_token"], {**values, "device": device, "now": now, "expires_at": expires_at}
+) -> bool:
+    """False when `user`'s password is no longer what it was, or the account is suspended."""
+    row = await _one(
+        conn,
+        "add_token",
+        user_id=user.user_id,
+        password_hash=user.password_hash,
+        token_id=token_id,
+        secret_hash=secret_hash,
+        device=device,
+        now=now,
+        expires_at=expires_at,
     )
+    return row is not None
 
 
 async def token_with_user(

@@ -67,9 +67,14 @@ update users set suspended_at = %(suspended_at)s, rev = rev + 1
 where user_id = %(user_id)s returning rev
 
 -- name: add_token
--- A device signs in; only the hash of its secret is kept.
+-- A device signs in by a password that is still the user's; only the hash of its secret is kept.
+-- A change of the password waits for this row, or this statement finds the change.
 insert into tokens (user_id, token_id, secret_hash, device, created_at, used_at, expires_at)
-values (%(user_id)s, %(token_id)s, %(secret_hash)s, %(device)s, %(now)s, %(now)s, %(expires_at)s)
+select u.user_id, %(token_id)s, %(secret_hash)s, %(device)s, %(now)s, %(now)s, %(expires_at)s
+from users u
+where u.user_id = %(user_id)s and u.password_hash = %(password_hash)s and u.suspended_at is null
+for share
+returning token_id
 
 -- name: token_with_user
 -- What a request's token stands for, if it may still be used.

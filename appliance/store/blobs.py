@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from . import queries
 from .pools import Connection
-from .rows import Rows, ask, ask_one
+from .rows import Rows, ask
 
 __all__ = [
     "BlobRow", "ContentRow", "KeyedBlob", "References", "ScrubRow", "blobs_by_ids",
     "blobs_of_keys", "content_of_nodes", "dead", "forget", "keep_fresh",
-    "keys_page", "let_die", "purging_of_nodes", "quarantine", "references", "scrub_failed",
+    "keys_page", "let_die", "quarantine", "references", "scrub_failed",
     "scrub_passed", "scrub_rows", "scrub_sample", "spaces_with_dead",
     "spaces_with_quarantined", "spaces_with_unused", "unused", "usable_by_fingerprints",
 ]  # fmt: skip
@@ -227,10 +227,3 @@ async def content_of_nodes(
         "chunk_bytes": chunk_bytes,
     }
     return await ask(conn, ContentRow, Q["content_of_nodes"], values)
-
-
-async def purging_of_nodes(
-    conn: Connection, space_id: int, node_ids: Sequence[int], purging: int
-) -> Rows[Any]:
-    values = {"space_id": space_id, "node_ids": list(node_ids), "purging": purging}
-    return await ask_one(conn, Q["purging_of_nodes"], values)

@@ -138,7 +138,8 @@ where space_id = %(space_id)s and blob_id = %(blob_id)s and state in ('live', 'q
 returning blob_id
 
 -- name: content_of_nodes
--- The asked or current version of each node with its blob, for tickets.
+-- The asked or current version of each node with its blob, for tickets: one index probe each,
+-- whatever the planner believes of the tables (nodes.sql says why).
 select w.place, n.node_id, n.parent_id, n.name, n.kind, v.version_id, v.size,
   coalesce(v.sha256, b.sha256) as sha256, v.blob_id,
   b.object_key, b.object_offset, b.stored_size, b.state, b.fingerprint,
@@ -146,19 +147,16 @@ select w.place, n.node_id, n.parent_id, n.name, n.kind, v.version_id, v.size,
   s.share_epoch
 from unnest(%(places)s::integer[], %(node_ids)s::bigint[], %(version_ids)s::bigint[])
   as w (place, node_id, version_id)
-join nodes n on n.space_id = %(space_id)s and n.node_id = w.node_id
-left join versions v on v.space_id = %(space_id)s and v.node_id = n.node_id
-  and v.version_id = coalesce(w.version_id, n.version_id)
-left join blobs b on b.space_id = %(space_id)s and b.blob_id = v.blob_id
-join spaces s on s.space_id = %(space_id)s
-
--- name: purging_of_nodes
--- Which of these nodes lie anywhere below the place of what is being deleted for good.
-with recursive up as (
-  select n.node_id as start_id, n.parent_id, 1 as depth from nodes n
-  where n.space_id = %(space_id)s and n.node_id = any(%(node_ids)s)
-  union all
-  select up.start_id, n.parent_id, up.depth + 1 from up
-  join nodes n on n.space_id = %(space_id)s and n.node_id = up.parent_id
-  where up.depth < 10000)
-select distinct start_id as node_id from up where parent_id = %(purging)s
+cross join lateral (
+  select * from nodes where space_id = %(space_id)s and node_id = w.node_id limit 1
+) n
+left join lateral (
+  select version_id, blob_id, size, sha256 from versions
+  where space_id = %(space_id)s and version_id = coalesce(w.version_id, n.version_id)
+    and node_id = n.node_id
+  limit 1
+) v on true
+left join lateral (
+  select * from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+) b on true
+cross join (select share_epoch from spaces where space_id = %(space_id)s) s

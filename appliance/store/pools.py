@@ -27,8 +27,11 @@ from .routing import SlotMap
 __all__ = ["Connection", "Stores", "is_passing"]
 
 Connection = AsyncConnection[Any]
+Pool = AsyncConnectionPool[Connection]
 T = TypeVar("T")
 
+_STATEMENT_TIMEOUT = "30s"  # none of ours takes a second; one that does must not pile up
+_CANCELLED = "57014"
 _PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "XX000"})
 _ATTEMPTS = 5
 _WAIT_SECONDS = 5.0
@@ -41,11 +44,17 @@ def is_passing(error: psycopg.Error) -> bool:
     return error.sqlstate in _PASSING or error.sqlstate.startswith("08")
 
 
+def _is_cut(error: psycopg.Error) -> bool:
+    """Whether the connection itself is gone, and likely its neighbours too."""
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
 class Stores:
     """Pools of each database, one for writes (the primary) and one for reads (standbys first)."""
 
     def __init__(self, slots: SlotMap, size: int) -> None:
         self._slots = slots
+        self._checks: dict[Pool, asyncio.Task[None]] = {}
         self._write = {d.name: _pool(d.write_dsn, size) for d in slots.databases}
         self._read = {
             d.name: self._write[d.name] if d.read_dsn == d.write_dsn else _pool(d.read_dsn, size)
@@ -85,20 +94,35 @@ class Stores:
 
     async def run(self, key: int, work: Callable[[Connection], Awaitable[T]]) -> T:
         """`work` as one write transaction, repeated with jitter while its failure is passing."""
+        return await self._repeat(self._write[self._slots.name_of(key)], work)
+
+    async def look(self, key: int, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """`run` for reads, which may go to a replica."""
+        return await self._repeat(self._read[self._slots.name_of(key)], work)
+
+    async def _repeat(self, pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
         for attempt in range(_ATTEMPTS):
             try:
-                async with self._write[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn:
+                async with _unavailable(), pool.connection(_WAIT_SECONDS) as conn:
                     return await work(conn)
-            except (psycopg.Error, PoolTimeout) as error:
-                last = attempt == _ATTEMPTS - 1
-                if isinstance(error, psycopg.Error) and not is_passing(error):
+            except DatabaseUnavailable as problem:
+                cause = problem.__cause__
+                if not isinstance(cause, psycopg.Error) or not is_passing(cause):
                     raise
-                if last or isinstance(error, PoolTimeout):
-                    raise DatabaseUnavailable(
-                        "the database does not answer", retry_after=2
-                    ) from error
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                if _is_cut(cause):
+                    await self._check(pool)
             await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError("unreachable")
+
+    async def _check(self, pool: Pool) -> None:
+        """After a restart of the database every idle connection is dead: find them all at once,
+        not by one failed request each."""
+        running = self._checks.get(pool)
+        if running is None or running.done():
+            running = self._checks[pool] = asyncio.create_task(pool.check())
+        await asyncio.wait([running], timeout=1.0)
 
     async def ping(self) -> None:
         """One trivial query on every primary; raises DatabaseUnavailable."""
@@ -114,6 +138,8 @@ async def _unavailable() -> AsyncIterator[None]:
     except PoolTimeout as error:
         raise DatabaseUnavailable("the database does not answer", retry_after=2) from error
     except psycopg.Error as error:
+        if error.sqlstate == _CANCELLED:
+            raise DatabaseUnavailable("this took the database too long", retry_after=5) from error
         if is_passing(error):
             raise DatabaseUnavailable("the database refused for now", retry_after=1) from error
         raise
@@ -134,3 +160,5 @@ def _pool(dsn: str, size: int) -> AsyncConnectionPool[Connection]:
 
 async def _configure(conn: Connection) -> None:
     conn.prepare_threshold = 2
+    await conn.execute(f"set statement_timeout = '{_STATEMENT_TIMEOUT}'")
+    await conn.commit()

@@ -97,6 +97,24 @@ def test_the_api_host_serves_the_api_only(instance: Instance) -> None:
     assert instance.call("GET", "/api/v1/account").status == 401
 
 
+def test_a_compressed_body_is_never_inflated(instance: Instance) -> None:
+    import gzip
+
+    bomb = gzip.compress(b" " * (50 << 20))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    reply = instance.call("POST", "/api/v1/session", raw=bomb, headers=headers)
+    assert (reply.status, reply.json["code"]) == (400, "invalid-body")
+
+
+def test_one_part_cannot_be_sent_without_end(user: User) -> None:
+    data = p.content(6 << 20)
+    url = p.begin(user, data)[0]["urls"][0]
+    replies = [p.put(user, url, p.cut(data)[0]) for _ in range(14)]
+    refused = [reply for reply in replies if reply.status == 429]
+    assert refused
+    assert {reply.json["code"] for reply in refused} == {"upload-repeated"}
+
+
 def test_sign_in_is_limited_by_address(instance: Instance) -> None:
     body = {"login": "nobody", "password": "wrong password"}
     replies = [instance.call("POST", "/api/v1/session", body) for _ in range(60)]

@@ -274,3 +274,24 @@ async def test_the_operator_sets_password_and_quota(accounts, users) -> None:
     assert (await users.quota(login, 123)).quota_bytes == 123
     with pytest.raises(NotFound):
         await users.quota("nobody-here", 123)
+
+
+async def test_a_sign_in_that_a_new_password_overtakes_gets_no_token(
+    accounts, users, passwords, monkeypatch
+) -> None:
+    login, new = _login(), "changed in between"
+    await users.add(login, PASSWORD)
+    verify = passwords.verify
+
+    async def overtaken(hashed: str | None, password: str) -> bool:
+        right = await verify(hashed, password)
+        await users.set_password(login, new)
+        return right
+
+    monkeypatch.setattr(passwords, "verify", overtaken)
+    with pytest.raises(Unauthorized):
+        await _sign_in(accounts, login)
+
+
+async def test_a_quota_of_nothing_is_nothing(users) -> None:
+    assert (await users.add(_login(), PASSWORD, quota=0)).quota_bytes == 0

@@ -77,8 +77,10 @@ class Planner:
         request_hash = hashlib.sha256(b"begin\0" + msgspec.json.encode(request)).digest()
         fingerprints = [fp for fp, item in wanted.items() if item.size]
 
+        grace = self.limits.put_grace_seconds
+
         def look(lock: bool) -> Any:
-            return _look(conn, caller, space_id, fingerprints, idempotency_key, now, lock)
+            return _look(conn, caller, space_id, fingerprints, idempotency_key, now, lock, grace)
 
         seen: _Seen = await look(lock=idempotency_key is not None)
         if seen.remembered is not None:
@@ -234,6 +236,7 @@ async def _look(
     idempotency_key: str | None,
     now: datetime,
     lock: bool,
+    put_grace_seconds: int,
 ) -> _Seen:
     """One round trip. With the lock, what other batches committed before it is seen."""
     read = spaces.lock if lock else spaces.space
@@ -248,7 +251,7 @@ async def _look(
             conn, space_id, caller.user_id, fingerprints, now
         )
         unfinished = await rows.open_by_fingerprints(conn, space_id, caller.user_id, fingerprints)
-        reserved = await spaces.reserved(conn, space_id, now)
+        reserved = await spaces.reserved(conn, space_id, now, put_grace_seconds)
     found = await space.fetchone()
     if found is None:
         raise NotFound("There is nothing with this id.")

@@ -6,8 +6,10 @@ all that earlier ones committed, and nobody else writes below it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from appliance.settings import Limits
 
 from . import queries
 from .pools import Connection
@@ -78,9 +80,20 @@ async def set_quota(conn: Connection, space_id: int, quota_bytes: int) -> bool:
     return await (await ask_one(conn, Q["set_quota"], values)).fetchone() is not None
 
 
-async def reserved(conn: Connection, space_id: int, now: datetime) -> Rows[Any]:
-    """Promised, not used yet: open uploads and fresh blobs; one number of bytes."""
-    return await ask_one(conn, Q["reserved_bytes"], {"space_id": space_id, "now": now})
+async def reserved(
+    conn: Connection,
+    space_id: int,
+    now: datetime,
+    put_grace_seconds: int = Limits().put_grace_seconds,
+) -> Rows[Any]:
+    """Promised, not used yet: uploads and fresh blobs; one number of bytes.
+
+    A PUT may land until `put_grace_seconds` after its URL expired, whatever became of its upload:
+    an abort doesn't take the URL back.
+    """
+    url_expired = now - timedelta(seconds=put_grace_seconds)
+    values = {"space_id": space_id, "now": now, "url_expired": url_expired}
+    return await ask_one(conn, Q["reserved_bytes"], values)
 
 
 async def trash_bytes(conn: Connection, space_id: int) -> Rows[Any]:

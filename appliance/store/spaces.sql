@@ -35,11 +35,17 @@ update spaces set quota_bytes = %(quota_bytes)s where space_id = %(space_id)s
 returning space_id;
 
 -- name: reserved_bytes
--- What is promised and not yet used: open uploads, and fresh blobs that no version uses yet.
+-- What is promised and not yet used: open uploads, aborted ones whose single PUT may still land,
+-- and fresh blobs that no version uses yet.
 select (
     select coalesce(sum(reserved_bytes), 0) from uploads
     where space_id = %(space_id)s
       and state in ('reserved', 'uploading', 'completing')
+  )::bigint + (
+    select coalesce(sum(reserved_bytes), 0) from uploads
+    where space_id = %(space_id)s
+      and state in ('aborting', 'purged') and method = 'single'
+      and url_expires_at > %(url_expired)s
   )::bigint + (
     select coalesce(sum(greatest(raw_size, stored_size)), 0) from blobs
     where space_id = %(space_id)s

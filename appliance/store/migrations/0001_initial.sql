@@ -167,7 +167,7 @@ create table uploads (
   state          text        not null check (state in ('reserved', 'uploading', 'completing', 'uploaded', 'aborting', 'purged')),
   fence          bigint      not null default 0,  -- grows with each claim; guards the way out of completing
   base_blob_id   bigint,                -- pinned while the upload is open
-  reserved_bytes bigint      not null,  -- counts against the quota while the upload is open
+  reserved_bytes bigint      not null,  -- counts against the quota while bytes may come
   active_at      timestamptz not null,
   url_expires_at timestamptz not null,  -- of the latest signed URL
   created_at     timestamptz not null,

@@ -253,8 +253,39 @@ async def test_the_quota_counts_uploads_blobs_and_nothing_twice(world: World, ne
     assert (await tight.begin(File.small(1000)))[0].code == "quota-exceeded"
     assert (await tight.begin(kept))[0].status == "known"
     await tight.completion.abort(tight.home.caller, second.upload.id)
+    tight.clock.forward(hours=2)  # its URL and the longest PUT are over
     assert (await tight.begin(File.small(1000)))[0].status == "new"
     assert (await tight.begin(File.small(1000)))[0].code == "quota-exceeded"
+
+
+async def test_an_aborted_single_holds_its_quota_while_its_url_lives(
+    world: World, new_home, files
+) -> None:
+    """Else begin, abort, begin, abort ... gives URLs for any number of bytes."""
+    world = world.at(await new_home(quota=1000))
+
+    async def reserved() -> int:
+        return (await files.space(world.home.caller, world.home.space)).reserved_bytes
+
+    file = File.small(600)
+    (outcome,) = await world.begin(file)
+    await world.completion.abort(world.home.caller, outcome.upload.id)
+    assert await world.state(outcome.upload.id) == "purged"
+    assert await reserved() == 600
+    (refused,) = await world.begin(File.small(600))
+    assert refused.code == "quota-exceeded"
+    assert (await world.send(outcome.urls[0], file.body))[0] == 200, "the URL is still good"
+    world.clock.forward(seconds=world.limits.part_url_seconds + world.limits.put_grace_seconds)
+    assert await reserved() == 0
+    (accepted,) = await world.begin(File.small(600))
+    assert accepted.status == "new"
+
+
+async def test_an_aborted_multipart_gives_its_quota_back(world: World, new_home, files) -> None:
+    world = world.at(await new_home(quota=1 << 30))
+    (outcome,) = await world.begin(File.large())
+    await world.completion.abort(world.home.caller, outcome.upload.id)
+    assert (await files.space(world.home.caller, world.home.space)).reserved_bytes == 0
 
 
 async def test_a_blob_past_its_time_is_not_offered_again(world: World) -> None:

@@ -15,11 +15,9 @@ from .pools import Connection
 from .rows import Rows, ask
 
 __all__ = [
-    "BlobRow", "ContentRow", "KeyedBlob", "References", "ScrubRow", "blobs_by_ids",
-    "blobs_of_keys", "content_of_nodes", "dead", "forget", "keep_fresh",
-    "keys_page", "let_die", "quarantine", "references", "scrub_failed",
-    "scrub_passed", "scrub_rows", "scrub_sample", "spaces_with_dead",
-    "spaces_with_quarantined", "spaces_with_unused", "unused", "usable_by_fingerprints",
+    "BlobRow", "ContentRow", "KeyedBlob", "References", "blobs_by_ids", "blobs_of_keys",
+    "content_of_nodes", "dead", "forget", "keep_fresh", "keys_page", "let_die", "quarantine",
+    "references", "spaces_with_dead", "spaces_with_unused", "unused", "usable_by_fingerprints",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -54,20 +52,6 @@ class KeyedBlob(NamedTuple):
     object_key: str
     stored_size: int
     object_offset: int
-    state: str
-
-
-class ScrubRow(NamedTuple):
-    blob_id: int
-    object_key: str
-    object_offset: int
-    stored_size: int
-    raw_size: int
-    chunk_class: int
-    chunk_list: bytes
-    sha256: bytes | None
-    sha256_confirmed: bool
-    proven: bool
     state: str
 
 
@@ -178,38 +162,6 @@ async def blobs_of_keys(
 ) -> dict[str, KeyedBlob]:
     rows = await _all(conn, "blobs_of_keys", space_id=space_id, object_keys=list(keys))
     return {str(row.object_key): KeyedBlob(*row) for row in rows}
-
-
-async def scrub_sample(
-    conn: Connection, space_id: int, before: datetime, limit: int
-) -> list[ScrubRow]:
-    """A scrub that fails takes `proven` away, so that it isn't read again until someone acts."""
-    values = {"space_id": space_id, "before": before, "limit": limit}
-    return await (await ask(conn, ScrubRow, Q["scrub_sample"], values)).fetchall()
-
-
-async def scrub_rows(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> list[ScrubRow]:
-    values = {"space_id": space_id, "blob_ids": list(blob_ids)}
-    return await (await ask(conn, ScrubRow, Q["scrub_rows"], values)).fetchall()
-
-
-async def spaces_with_quarantined(conn: Connection, low: int, high: int) -> list[int]:
-    return await _ids(conn, "spaces_with_quarantined", low=low, high=high)
-
-
-async def scrub_passed(
-    conn: Connection, space_id: int, blob_id: int, sha256: bytes, now: datetime
-) -> bool:
-    """False when the blob has died meanwhile. A sum that was declared falsely is put right."""
-    values = {"space_id": space_id, "blob_id": blob_id, "sha256": sha256}
-    passed = await _ids(conn, "scrub_passed", now=now, **values)
-    if passed:
-        await conn.execute(Q["correct_sums"], values)
-    return bool(passed)
-
-
-async def scrub_failed(conn: Connection, space_id: int, blob_id: int, now: datetime) -> bool:
-    return bool(await _ids(conn, "scrub_failed", space_id=space_id, blob_id=blob_id, now=now))
 
 
 async def content_of_nodes(

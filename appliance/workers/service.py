@@ -119,8 +119,8 @@ def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> 
             period_seconds=options.period_seconds,
         ),
         ScrubJob(
-            stores=stores, reader=reader, clock=clock, sample=options.scrub_sample,
-            period_seconds=options.period_seconds,
+            stores=stores, reader=reader, control=control, clock=clock,
+            sample=options.scrub_sample, period_seconds=options.period_seconds,
         ),
     ]  # fmt: skip
     wanted = [job for job in everything if not options.jobs or job.name in options.jobs]

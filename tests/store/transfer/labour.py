@@ -51,7 +51,7 @@ class Labour:
         self.trash = TrashJob(trash=trash, limits=world.limits, **shared)
         self.purging = PurgingJob(stores=world.stores, trash=trash)
         self.reconcile = ReconcileJob(reader=world.reader, **full)
-        self.scrub = ScrubJob(reader=world.reader, **shared)
+        self.scrub = ScrubJob(reader=world.reader, control=world.control, **shared)
 
     def runner(self, holder: str = "test") -> Runner:
         return Runner(

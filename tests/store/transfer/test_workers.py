@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.cache.connection import Link
 from appliance.cache.metadata import MetadataCache
 from appliance.domain import ids
 from appliance.objects.keys import single_key
+from appliance.objects.reader import ObjectReader
 from appliance.services.changing import Changer
 from appliance.services.commits import Commits
 from appliance.services.passwords import Passwords
@@ -24,6 +27,7 @@ from appliance.store import accounts, spaces
 from appliance.wire import uploads as wire
 from appliance.workers.housekeeping import AnswersJob, OutboxJob
 from appliance.workers.service import unexplained
+from tests.objects.store_processes import RunningStore
 
 from .labour import Labour
 from .world import CrashError, File, World, crash_at
@@ -331,8 +335,54 @@ async def test_a_false_report_ends_with_the_next_scrub(world: World, labour: Lab
     await world.put(File.large())
     await labour.run(labour.scrub)
     await world.run("update blobs set state = 'quarantined' where space_id = %(space_id)s")
+    assert await labour.run(labour.scrub) == {}, "read a moment ago: reports can't make it busy"
+    world.clock.forward(hours=1, seconds=1)
     assert await labour.run(labour.scrub) == {"passed": 1}
     assert await blob_state(world) == "live"
+
+
+def sizes(place: Path) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in place.rglob("*") if path.is_file()}
+
+
+def rot(place: Path, before: dict[Path, int], size: int) -> None:
+    """Turns one byte in the middle of what the store has written since."""
+    (path,) = [p for p, now in sizes(place).items() if now - before.get(p, 0) >= size]
+    with path.open("r+b") as file:
+        file.seek((before.get(path, 0) + path.stat().st_size) // 2)
+        old = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([old[0] ^ 1]))
+
+
+async def test_an_object_that_cannot_be_read_stops_no_other(
+    world: World, labour: Labour, object_store: RunningStore
+) -> None:
+    before = sizes(object_store.directory)
+    await world.put(File.small(3 << 20))
+    rot(object_store.directory, before, 3 << 20)
+    for _ in range(2):
+        await world.put(File.small())
+    assert await labour.run(labour.scrub) == {"unreadable": 1, "passed": 2}
+    assert await labour.run(labour.scrub) == {}, "its turn comes again with the others'"
+    await world.run(
+        "update blobs set state = 'quarantined' where space_id = %(space_id)s and raw_size > 5000"
+    )
+    world.clock.forward(hours=1, seconds=1)
+    assert await labour.run(labour.scrub) == {"unreadable": 1}
+    assert await labour.run(labour.scrub) == {}
+
+
+async def test_a_scrub_of_a_store_that_is_gone_says_nothing_of_its_objects(
+    world: World, labour: Labour, trash: Trash
+) -> None:
+    await world.put(File.small())
+    settings = msgspec.structs.replace(world.settings, endpoint="http://127.0.0.1:9")
+    async with ObjectReader(settings) as blind, world.unreachable() as gone:
+        broken = Labour(replace(world, control=gone, reader=blind), trash)
+        with pytest.raises(AssertionError, match="see the log"):
+            await broken.run(broken.scrub)
+    assert await labour.run(labour.scrub) == {"passed": 1}
 
 
 async def test_the_store_gone_fails_the_run_and_nothing_else(world: World, trash: Trash) -> None:

@@ -26,8 +26,9 @@ from appliance.domain.errors import (
     Problem,
     VersionGone,
 )
+from appliance.domain.tree import Place, place_of
 from appliance.settings import Limits
-from appliance.store import blobs
+from appliance.store import blobs, nodes
 from appliance.store.blobs import ContentRow
 from appliance.store.pools import Connection, Stores
 from appliance.wire.nodes import Chunk, Mismatch, Ticket, TicketOutcome, TicketRequest, Tickets
@@ -155,10 +156,14 @@ class Downloads:
 
         async def work(conn: Connection, view: View) -> dict[int, ContentRow]:
             rows = await blobs.content_of_nodes(conn, space_id, wanted, chunk_bytes)
-            below = await blobs.purging_of_nodes(conn, space_id, node_ids, ids.PURGING)
+            way = await nodes.ancestors(conn, space_id, node_ids)
             await view.head()
-            going = set(await below.fetchall())
-            return {row.place: row for row in await rows.fetchall() if row.node_id not in going}
+            parents = {edge.node_id: edge.parent_id for edge in await way.fetchall()}
+            return {
+                row.place: row
+                for row in await rows.fetchall()
+                if place_of(row.node_id, parents) is not Place.GONE
+            }
 
         return await reading(self._stores, caller, space_id, min_seq, work)
 

@@ -106,15 +106,20 @@ select w.place, n.node_id, n.parent_id, n.name, n.kind, v.version_id, v.size,
 from unnest(%(places)s::integer[], %(node_ids)s::bigint[], %(version_ids)s::bigint[])
   as w (place, node_id, version_id)
 cross join lateral (
-  select * from nodes where space_id = %(space_id)s and node_id = w.node_id limit 1
+  select * from nodes
+  where space_id = %(space_id)s and node_id between w.node_id and w.node_id
+  order by node_id limit 1
 ) n
 left join lateral (
   select version_id, blob_id, size, sha256 from versions
-  where space_id = %(space_id)s and version_id = coalesce(w.version_id, n.version_id)
-    and node_id = n.node_id
-  limit 1
+  where space_id = %(space_id)s and node_id = n.node_id
+    and version_id between coalesce(w.version_id, n.version_id)
+                       and coalesce(w.version_id, n.version_id)
+  order by version_id limit 1
 ) v on true
 left join lateral (
-  select * from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+  select * from blobs
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 cross join (select share_epoch from spaces where space_id = %(space_id)s) s

@@ -1,7 +1,9 @@
--- Rows that are looked up for other rows or by an array of ids are looked up by LATERAL with a LIMIT
--- (or OFFSET 0): one index probe each, whatever the planner believes. A plain join lets it guess
--- that a way up has thousands of rows and read the whole table instead, and `= any(array)`, planned
--- for good while the table is nearly empty, reads all of a space.
+-- Rows that are looked up for other rows or by an array of ids are looked up by LATERAL, one index
+-- probe each, whatever the planner believes of tables that were nearly empty when it looked last:
+-- a plain join lets it guess that a way up has thousands of rows and read the whole table, and
+-- `= any(array)` may read all of a space. `between x and x order by ... limit 1` is the equality in
+-- words that only the index on that very column can answer: of equal costs, the planner takes the
+-- path that is in order. (store/pools.py takes the sequential scan away.)
 
 -- name: nodes_by_id
 -- Nodes by id, each with what its current version and its blob say, and whether it has a twin.
@@ -14,15 +16,19 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
        ) as twin
 from unnest(%(node_ids)s::bigint[]) as asked(node_id)
 cross join lateral (
-  select * from nodes where space_id = %(space_id)s and node_id = asked.node_id limit 1
+  select * from nodes
+  where space_id = %(space_id)s and node_id between asked.node_id and asked.node_id
+  order by node_id limit 1
 ) n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true
 left join lateral (
-  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+  select state from blobs
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true;
 
 -- name: children
@@ -37,11 +43,13 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
 from nodes n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true
 left join lateral (
-  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+  select state from blobs
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where n.space_id = %(space_id)s and n.parent_id = %(parent_id)s and n.name > %(after)s
 order by n.name
@@ -76,11 +84,13 @@ from (
 ) n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true
 left join lateral (
-  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+  select state from blobs
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where n.space_id = %(space_id)s
 order by n.parent_id, n.name;
@@ -92,15 +102,15 @@ with recursive up (node_id, parent_id, kind) as (
   from unnest(%(node_ids)s::bigint[]) as asked(node_id)
   cross join lateral (
     select node_id, parent_id, kind from nodes
-    where space_id = %(space_id)s and node_id = asked.node_id
-    limit 1
+    where space_id = %(space_id)s and node_id between asked.node_id and asked.node_id
+    order by node_id limit 1
   ) n
   union
   select n.node_id, n.parent_id, n.kind
   from up cross join lateral (
     select node_id, parent_id, kind from nodes
-    where space_id = %(space_id)s and node_id = up.parent_id
-    limit 1
+    where space_id = %(space_id)s and node_id between up.parent_id and up.parent_id
+    order by node_id limit 1
   ) n
 )
 select node_id, parent_id, kind from up;
@@ -128,15 +138,19 @@ select n.node_id, n.parent_id, n.name, n.kind, n.flags, n.version_id, n.size, n.
        ) as twin
 from walk
 cross join lateral (
-  select * from nodes where space_id = %(space_id)s and node_id = walk.node_id limit 1
+  select * from nodes
+  where space_id = %(space_id)s and node_id between walk.node_id and walk.node_id
+  order by node_id limit 1
 ) n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true
 left join lateral (
-  select state from blobs where space_id = %(space_id)s and blob_id = v.blob_id limit 1
+  select state from blobs
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where walk.depth = cardinality(%(names)s::text[]);
 
@@ -152,8 +166,8 @@ cross join lateral (
 ) n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true;
 
 -- name: find_prefix
@@ -190,12 +204,14 @@ select n.node_id, n.parent_id, n.name, n.folded, n.kind, n.flags, n.version_id, 
        n.mtime_ns, n.mode, n.target, v.blob_id, v.sha256
 from (select depth, node_id from below limit %(limit)s) found
 cross join lateral (
-  select * from nodes where space_id = %(space_id)s and node_id = found.node_id limit 1
+  select * from nodes
+  where space_id = %(space_id)s and node_id between found.node_id and found.node_id
+  order by node_id limit 1
 ) n
 left join lateral (
   select blob_id, sha256 from versions
-  where space_id = %(space_id)s and version_id = n.version_id
-  limit 1
+  where space_id = %(space_id)s and version_id between n.version_id and n.version_id
+  order by version_id limit 1
 ) v on true
 order by found.depth, n.parent_id, n.node_id;
 

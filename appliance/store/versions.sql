@@ -5,8 +5,8 @@ select v.version_id, v.blob_id, v.size, v.sha256, v.mtime_ns, v.mode, v.author_u
 from versions v
 left join lateral (
   select state, class, chunk_list from blobs
-  where space_id = %(space_id)s and blob_id = v.blob_id
-  limit 1
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where v.space_id = %(space_id)s and v.node_id = %(node_id)s and v.version_id < %(before)s
 order by v.version_id desc
@@ -19,8 +19,8 @@ select v.version_id, v.blob_id, v.size, v.sha256, v.mtime_ns, v.mode, v.author_u
 from versions v
 left join lateral (
   select state, class, chunk_list from blobs
-  where space_id = %(space_id)s and blob_id = v.blob_id
-  limit 1
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where v.space_id = %(space_id)s and v.version_id = %(version_id)s and v.node_id = %(node_id)s;
 
@@ -30,8 +30,8 @@ select v.version_id, b.class as chunk_class, b.chunk_list, b.state as blob_state
 from versions v
 left join lateral (
   select state, class, chunk_list from blobs
-  where space_id = %(space_id)s and blob_id = v.blob_id
-  limit 1
+  where space_id = %(space_id)s and blob_id between v.blob_id and v.blob_id
+  order by blob_id limit 1
 ) b on true
 where v.space_id = %(space_id)s and v.version_id = %(version_id)s and v.node_id = %(node_id)s;
 
@@ -91,7 +91,9 @@ select b.blob_id, b.raw_size, b.stored_size, b.state, b.proven, b.author_user_id
        b.sha256
 from unnest(%(blob_ids)s::bigint[]) as asked(blob_id)
 cross join lateral (
-  select * from blobs where space_id = %(space_id)s and blob_id = asked.blob_id limit 1
+  select * from blobs
+  where space_id = %(space_id)s and blob_id between asked.blob_id and asked.blob_id
+  order by blob_id limit 1
 ) b
 union all
 select u.upload_id, u.size, u.size,

@@ -55,7 +55,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_seconds: int = 90 * 86400
     upload_idle_seconds: int = 7 * 86400  # an upload expires this long after its last activity
     put_grace_seconds: int = 3600  # the longest PUT that may land after its URL expired
-    fresh_blob_seconds: int = 86400  # life of a blob that no version uses
+    fresh_blob_seconds: int = 86400  # life of a blob that no version uses yet
+    released_blob_seconds: int = 300  # life of one that no version uses any more
     dying_grace_seconds: int = 7 * 86400  # from dying to deletion: tickets, downloads, restores
     trash_seconds: int = 30 * 86400
     signin_attempts: int = 10  # failures per account ...

@@ -117,7 +117,7 @@ class Commits:
 
     async def _transact(self, key: tuple[int, int], jobs: Sequence[_Job]) -> Sequence[_Result]:
         space_id, _ = key
-        fresh = timedelta(seconds=self._limits.fresh_blob_seconds)
+        fresh = timedelta(seconds=self._limits.released_blob_seconds)
 
         async def work(conn: Connection, draft: Draft) -> list[_Result]:
             kept = [job.once and await draft.ask_kept(conn, job.once) for job in jobs]

@@ -100,7 +100,7 @@ class Moves:
         space_id, node_id = ids.decode("n", node)
         version_id = _within(space_id, version, "v")
         base = _within(space_id, request.base, "v") if request.base else None
-        fresh = timedelta(seconds=self._limits.fresh_blob_seconds)
+        fresh = timedelta(seconds=self._limits.released_blob_seconds)
 
         async def work(conn: Connection, draft: Draft) -> Node:
             history_rows = await versions.history(conn, space_id, node_id)

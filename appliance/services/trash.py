@@ -172,7 +172,9 @@ class Trash:
         now = self._changer.clock.now()
         return await self._changer.stores.run(
             space_id,
-            lambda conn: purge_chunk(conn, space_id, limit, now, self._limits.fresh_blob_seconds),
+            lambda conn: purge_chunk(
+                conn, space_id, limit, now, self._limits.released_blob_seconds
+            ),
         )
 
 

@@ -186,7 +186,7 @@ async def test_versions_beyond_the_count_go_with_their_bytes(
         " where space_id = %(space_id)s and not charged and state = 'live'",
     )  # fmt: skip
     assert freed.n == 2
-    assert (freed.until - clock.now()).total_seconds() == 86400
+    assert (freed.until - clock.now()).total_seconds() == 300
 
 
 async def test_the_quota_is_never_passed_by_many_at_once(draw, new_home, stores) -> None:

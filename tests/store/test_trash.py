@@ -48,6 +48,20 @@ async def test_a_trashed_node_keeps_its_name_and_frees_it(draw, trash, files, ho
     assert {item.from_parent for item in page.items} == {home.root}
 
 
+async def test_an_emptied_trash_gives_its_bytes_back(draw, trash, files, new_home, clock) -> None:
+    home = await new_home(quota=1000)
+    await draw.file(home, "a", size=900)
+    node = (await files.resolve(home.caller, home.space, "/a")).id
+    await trash.purge(home.caller, node)
+    await clear(trash, home)
+    clock.forward(minutes=4)
+    space = await files.space(home.caller, home.space)
+    assert (space.used_bytes, space.reserved_bytes) == (0, 900), "who was told of it may come back"
+    clock.forward(minutes=2)
+    assert (await files.space(home.caller, home.space)).reserved_bytes == 0
+    assert (await draw.file(home, "b", size=900)).status == "created"
+
+
 async def test_what_is_below_shows_as_trashed(draw, trash, files, home) -> None:
     folder = await draw.folder(home, "folder")
     inner = await draw.file(home, "inner", folder, size=9)

@@ -19,7 +19,7 @@ __all__ = ["Paths", "command"]
 @click.option("-l", "--long", is_flag=True, help="With mode, size and time.")
 @as_json
 def command(text: str, long: bool, json: bool) -> None:
-    """Find files and folders whose name begins with TEXT, whatever its case."""
+    """Find files, folders and links whose name contains TEXT, whatever its case."""
 
     async def work(session: Session) -> None:
         paths = Paths(session.tree, session.profile.root)

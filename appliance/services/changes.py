@@ -25,7 +25,7 @@ from .reading import View, reading
 
 __all__ = ["ChangeFeed", "Waiter"]
 
-_POLL_SECONDS = 2.0
+_POLL_SECONDS = 2.0  # between looks at the journal where nothing wakes
 
 
 class Waiter(Protocol):
@@ -35,7 +35,7 @@ class Waiter(Protocol):
 
 
 class ChangeFeed:
-    """`wakeups` may be None: then the journal is polled."""
+    """`wakeups` may be None: then the journal is polled. Else they say when to look again."""
 
     def __init__(self, *, stores: Stores, limits: Limits, wakeups: Waiter | None = None) -> None:
         self._stores = stores
@@ -62,11 +62,11 @@ class ChangeFeed:
             left = end - loop.time()
             if changes.items or changes.fork or left <= 0:
                 return changes
-            await self._wait(at, min(left, _POLL_SECONDS))
+            await self._wait(at, left)
 
     async def _wait(self, at: Cursor, seconds: float) -> None:
         if self._wakeups is None:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(min(seconds, _POLL_SECONDS))
         else:
             await self._wakeups.wait(at.space_id, at.seq, seconds)
 

@@ -108,3 +108,18 @@ async def test_nothing_revoked_comes_back_whatever_redis_does(
     redis.plain().flushall()
     await second.get("/account", 401)
     assert (await user.get(f"/nodes/{folder}"))["name"] == "after"
+
+
+async def test_a_token_that_is_revoked_while_it_waits_hears_no_news(
+    gateway: Gateway, user: User, http: ClientSession
+) -> None:
+    other = await sign_in(http, gateway, user.login, user.password)
+    cursor = (await user.get(f"/spaces/{user.space}/changes"))["cursor"]
+    place = f"/spaces/{user.space}/changes?wait=20&cursor={cursor}"
+    poll = asyncio.create_task(user.send("GET", place))
+    await asyncio.sleep(0.5)
+    assert (await user.send("DELETE", "/session"))[0].status == 204
+    await other.folder("secret")
+    async with asyncio.timeout(10):
+        answer, problem = await poll
+    assert (answer.status, problem["code"]) == (401, "unauthorized")

@@ -99,3 +99,19 @@ async def test_waiting_ends_in_time(feed, home) -> None:
     page = await feed.page(home.caller, home.space, wait=0.3)
     assert (page.items, page.more) == ([], False)
     assert 0.3 <= time.monotonic() - began < 2
+
+
+async def test_wakeups_say_when_the_journal_is_read_again(stores, limits, draw, home) -> None:
+    asked: list[float] = []
+
+    class Bell:
+        async def wait(self, space_id: int, seq: int, timeout: float) -> None:
+            asked.append(timeout)
+            if len(asked) == 2:
+                await draw.folder(home, "a")
+
+    feed = ChangeFeed(stores=stores, limits=limits, wakeups=Bell())
+    page = await feed.page(home.caller, home.space, wait=30)
+    assert [item.name for item in page.items] == ["a"]
+    assert len(asked) == 2
+    assert min(asked) > 20, "it is theirs to bound the wait"

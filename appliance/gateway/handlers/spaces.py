@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.gateway import headers
 from appliance.gateway.call import Call
 from appliance.gateway.queries import ChangesQuery, FindQuery, NoQuery, ResolveQuery
 from appliance.wire.changes import Changes
@@ -42,4 +43,7 @@ async def changes(call: Call[ChangesQuery, None]) -> Changes:
 
     if not wait:
         return await page(0)
-    return await call.stopping.unless(lambda: page(wait), lambda: page(0))
+    found = await call.stopping.unless(lambda: page(wait), lambda: page(0))
+    # The token may have been revoked, or the account suspended, while the request was held.
+    await call.services.accounts.authenticate(headers.bearer(call.request.headers))
+    return found

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from appliance.domain.errors import InvalidChunkList
 
 __all__ = [
+    "MAX_BATCH_CHUNKS",
     "MAX_CHUNKS",
     "MAX_CLASS",
     "MAX_SIZE",
     "Chunk",
     "check_chunks",
+    "chunk_at",
     "class_for_size",
     "class_limits",
     "fingerprint",
@@ -33,6 +35,7 @@ __all__ = [
 
 MIB = 1 << 20
 MAX_CHUNKS = 10_000
+MAX_BATCH_CHUNKS = 2 * MAX_CHUNKS  # of all uploads of one call: bounds what it takes to answer
 MAX_CLASS = 8
 MAX_SIZE = 5 << 40  # S3's largest object
 _ROW = 8 + 32
@@ -103,3 +106,9 @@ def unpack(data: bytes) -> tuple[Chunk, ...]:
         Chunk(int.from_bytes(data[at : at + 8], "big"), data[at + 8 : at + _ROW])
         for at in range(0, len(data), _ROW)
     )
+
+
+def chunk_at(data: bytes, number: int) -> Chunk:
+    """One chunk of a packed list, by its number from 1, at the cost of one."""
+    (found,) = unpack(data[(number - 1) * _ROW : number * _ROW])
+    return found

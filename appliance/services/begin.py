@@ -24,6 +24,7 @@ from appliance.domain.errors import (
     NotFound,
     Problem,
     QuotaExceeded,
+    TooLarge,
 )
 from appliance.domain.upload_states import first_state
 from appliance.objects import keys
@@ -71,10 +72,14 @@ class Planner:
         idempotency_key: str | None,
         now: datetime,
     ) -> list[Placed]:
-        """One entry for each asked-for upload; raises NotFound for a space of someone else."""
+        """One entry for each asked-for upload.
+
+        Raises NotFound for a space of someone else, TooLarge for too many chunks in all.
+        """
+        _check_batch(request)
         items = [_parsed(asked) for asked in request.uploads]
         wanted = {item.fingerprint: item for item in items if isinstance(item, Wanted)}
-        request_hash = hashlib.sha256(b"begin\0" + msgspec.json.encode(request)).digest()
+        request_hash = _hash(request) if idempotency_key is not None else b""
         fingerprints = [fp for fp, item in wanted.items() if item.size]
 
         grace = self.limits.put_grace_seconds
@@ -181,14 +186,11 @@ class Planner:
         return places
 
     def _new_rows(self, space_id: int, wanted: Sequence[Wanted]) -> list[rows.NewUpload]:
-        methods = [parts.method_of(item.chunks) for item in wanted]
-        together = methods.count(parts.Method.SINGLE) > 1
+        together = [item.method for item in wanted].count(parts.Method.SINGLE) > 1
         prefix = keys.batch_prefix(space_id, self.random_bytes(keys.RANDOM_BYTES))
         found: list[rows.NewUpload] = []
-        for upload_id, item, method in zip(
-            self.ids.batch(len(wanted)), wanted, methods, strict=True
-        ):
-            if together and method is parts.Method.SINGLE:
+        for upload_id, item in zip(self.ids.batch(len(wanted)), wanted, strict=True):
+            if together and item.method is parts.Method.SINGLE:
                 key = keys.batch_key(prefix, upload_id)
             else:
                 key = keys.single_key(space_id, self.random_bytes(keys.RANDOM_BYTES))
@@ -199,11 +201,11 @@ class Planner:
                     chunk_class=item.chunk_class,
                     size=item.size,
                     sha256=item.sha256,
-                    chunk_list=chunking.pack(item.chunks),
-                    chunk_count=len(item.chunks),
-                    method=method.value,
+                    chunk_list=item.chunk_list,
+                    chunk_count=item.chunk_count,
+                    method=item.method.value,
                     object_key=key,
-                    state=first_state(method).value,
+                    state=first_state(item.method).value,
                     reserved_bytes=quota.charge(item.size, item.size),
                 )
             )
@@ -264,6 +266,21 @@ async def _look(
         begun.setdefault(row.fingerprint, row)
     remembered = None if stored is None else await stored.fetchone()
     return _Seen(found, remembered, held, begun, int((await reserved.fetchone()) or 0))
+
+
+def _check_batch(request: Begin) -> None:
+    """A thousand uploads may come at once, but not each with as many chunks as one may have."""
+    asked = sum(len(upload.chunks) for upload in request.uploads)
+    if asked > chunking.MAX_BATCH_CHUNKS:
+        raise TooLarge(
+            f"The uploads of this call have {asked} chunks in all; {chunking.MAX_BATCH_CHUNKS} is"
+            " the most. Begin them in several calls.",
+            extra={"chunks": asked, "most": chunking.MAX_BATCH_CHUNKS},
+        )
+
+
+def _hash(request: Begin) -> bytes:
+    return hashlib.sha256(b"begin\0" + msgspec.json.encode(request)).digest()
 
 
 def _parsed(asked: BeginUpload) -> Wanted | Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from appliance.domain import chunking
+from appliance.domain import chunking, parts
 from appliance.domain.errors import InvalidChunkList, NotFound, Problem
 from appliance.store.blobs import BlobRow
 from appliance.store.uploads import UploadRow
@@ -18,9 +18,11 @@ Status = Literal["known", "resume", "new", "empty", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One asked-for upload whose chunk list has been checked."""
+    """One asked-for upload whose chunk list has been checked, and is kept as it is stored."""
 
-    chunks: tuple[chunking.Chunk, ...]
+    chunk_list: bytes
+    chunk_count: int
+    method: parts.Method
     chunk_class: int
     size: int
     sha256: bytes | None
@@ -52,7 +54,15 @@ def parse(asked: BeginUpload) -> Wanted:
     sha256 = None if asked.sha256 is None else bytes.fromhex(asked.sha256)
     if sha256 is not None and len(chunks) == 1 and sha256 != chunks[0].sha256:
         raise InvalidChunkList("The file is one chunk, but their SHA-256 differ.")
-    return Wanted(chunks, asked.chunk_class, asked.size, sha256, fingerprint)
+    return Wanted(
+        chunk_list=chunking.pack(chunks),
+        chunk_count=len(chunks),
+        method=parts.method_of(chunks),
+        chunk_class=asked.chunk_class,
+        size=asked.size,
+        sha256=sha256,
+        fingerprint=fingerprint,
+    )
 
 
 def remember(placed: Placed) -> dict[str, Any]:

@@ -58,11 +58,10 @@ def sign_urls(
     lifetime: timedelta,
 ) -> tuple[PartUrl, ...]:
     """The row must say before this that URLs live until now + lifetime: its tombstone does."""
-    chunks = chunking.unpack(row.chunk_list)
     expires_at = now + lifetime
     found: list[PartUrl] = []
     for number in numbers:
-        chunk = chunks[number - 1]
+        chunk = chunking.chunk_at(row.chunk_list, number)
         if row.method == parts.Method.SINGLE.value:
             put = presigner.put_url(
                 row.object_key, chunk.sha256, chunk.length, now=now, expires=lifetime

@@ -15,6 +15,7 @@ from appliance.domain.errors import (
     NotFound,
     PartMissing,
     StoreUnavailable,
+    TooLarge,
     UploadState,
 )
 from appliance.objects.keys import batch_prefix
@@ -45,6 +46,24 @@ async def test_a_large_file_goes_in_parts(world: World) -> None:
     assert done.state == "uploaded"
     (key,) = await world.objects()
     assert await world.bytes_of(key) == file.body
+
+
+async def test_a_call_begins_so_many_chunks_and_no_more(world: World) -> None:
+    spec = wire.ChunkSpec(length=5 * MIB, sha256="0" * 64)
+    full = wire.BeginUpload(size=10_000 * 5 * MIB, chunks=[spec] * 10_000)
+    one = wire.BeginUpload(size=5 * MIB, chunks=[spec])
+
+    async def begin(*asked: wire.BeginUpload) -> wire.Begun:
+        request = wire.Begin(uploads=list(asked))
+        return await world.uploads.begin(world.home.caller, world.home.space, request, None)
+
+    with pytest.raises(TooLarge) as refused:
+        await begin(full, one, full)
+    assert refused.value.extra == {"chunks": 20_001, "most": 20_000}
+    row = await world.one("select count(*) as n from uploads where space_id = %(space_id)s")
+    assert row.n == 0
+    begun = await begin(full, full)
+    assert [item.code for item in begun.items] == ["quota-exceeded"] * 2
 
 
 async def test_known_is_for_this_space_only(world: World, new_home) -> None:

@@ -153,7 +153,7 @@ def _worker_until(instance: Instance, user: User, upload: str, state: str) -> No
     deadline = time.monotonic() + 60
     while p.state(user, upload) != state:
         assert time.monotonic() < deadline, p.state(user, upload)
-        instance.worker("--job", "uploads")
+        instance.worker("--job", "uploads", "--stuck-seconds", "0")
         time.sleep(0.5)
 
 

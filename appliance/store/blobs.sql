@@ -29,6 +29,16 @@ update blobs set state = 'quarantined'
 where space_id = %(space_id)s and blob_id = %(blob_id)s and state = 'live'
 returning blob_id
 
+-- name: nodes_showing
+-- The nodes whose current version is of this blob: what is said of them changes with its state.
+select n.node_id from versions v
+cross join lateral (
+  select node_id, version_id from nodes
+  where space_id = %(space_id)s and node_id between v.node_id and v.node_id
+  order by node_id limit 1
+) n
+where v.space_id = %(space_id)s and v.blob_id = %(blob_id)s and n.version_id = v.version_id
+
 -- name: unused_blobs
 -- Live blobs past their fresh time that no version and no open upload's pin refers to.
 select b.blob_id from blobs b
@@ -91,9 +101,14 @@ where space_id = %(space_id)s and blob_id > %(after)s
 order by blob_id limit %(limit)s
 
 -- name: blobs_of_keys
--- The blobs' rows that explain these keys, in whatever state.
-select blob_id, object_key, stored_size, object_offset, state from blobs
-where space_id = %(space_id)s and object_key = any(%(object_keys)s)
+-- The blobs' rows that explain these keys, in whatever state: one index probe each.
+select b.blob_id, b.object_key, b.stored_size, b.object_offset, b.state
+from unnest(%(object_keys)s::text[]) as asked(object_key)
+cross join lateral (
+  select blob_id, object_key, stored_size, object_offset, state from blobs
+  where space_id = %(space_id)s and object_key = asked.object_key
+  limit 1
+) b
 
 -- name: content_of_nodes
 -- The asked or current version of each node with its blob, for tickets: one index probe each,

@@ -172,6 +172,11 @@ where space_id between %(low)s and %(high)s and state in ('uploaded', 'purged')
   and url_expires_at < %(before)s
 
 -- name: explained_keys
--- Which of these keys a row of an upload explains, whatever its state.
-select object_key from uploads
-where space_id = %(space_id)s and object_key = any(%(object_keys)s)
+-- Which of these keys a row of an upload explains, whatever its state: one index probe each.
+select u.object_key
+from unnest(%(object_keys)s::text[]) as asked(object_key)
+cross join lateral (
+  select object_key from uploads
+  where space_id = %(space_id)s and object_key = asked.object_key
+  limit 1
+) u

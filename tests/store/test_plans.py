@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from appliance.settings import Database
-from appliance.store import blobs, nodes, versions
+from appliance.store import blobs, nodes, uploads, versions
 from appliance.store.migrate import migrate
 from appliance.store.pools import Connection, Stores
 
@@ -32,6 +32,11 @@ _FILL = (
     " from generate_series(%(first)s::integer, %(last)s::integer) i",
     "insert into versions select %(space)s, 2000000 + i, 1000000 + i, 3000000 + i, 5, null, 0, 0,"
     " 1, 'd', now() from generate_series(%(first)s::integer, %(last)s::integer) i",
+    "insert into uploads (space_id, upload_id, author_user_id, fingerprint, class, size,"
+    " chunk_list, chunk_count, method, object_key, state, reserved_bytes, active_at,"
+    " url_expires_at, created_at)"
+    " select %(space)s, 4000000 + i, 1, int8send(i), 0, 5, '', 1, 'single', 'k' || i, 'purged', 5,"
+    " now(), '2025-01-01', now() from generate_series(%(first)s::integer, %(last)s::integer) i",
     "insert into blobs (space_id, blob_id, object_key, stored_size, raw_size, class, chunk_list,"
     " fingerprint, proven, author_user_id, state, charged, fresh_until, created_at)"
     " select %(space)s, 3000000 + i, 'k' || i, 5, 5, 0, '', int8send(i), true, 1, 'live', true,"
@@ -39,6 +44,7 @@ _FILL = (
 )
 _LAST = range(FILES - WANTED, FILES)
 NODES = [1000000 + i for i in _LAST]
+KEYS = [f"k{i}" for i in _LAST]
 BLOBS = [3000000 + i for i in _LAST]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -59,6 +65,8 @@ LOOKUPS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "usable_blobs": (versions.Q["usable_blobs"], {"blob_ids": BLOBS}),
+    "blobs_of_keys": (blobs.Q["blobs_of_keys"], {"object_keys": KEYS}),
+    "explained_keys": (uploads.Q["explained_keys"], {"object_keys": KEYS}),
     "blobs_by_ids": (blobs.Q["blobs_by_ids"], {"blob_ids": BLOBS}),
     "usable_by_fingerprints": (
         blobs.Q["usable_by_fingerprints"],

@@ -147,6 +147,10 @@ create table blobs (
 );
 create index blobs_by_fingerprint on blobs (space_id, fingerprint) where state = 'live';
 create index blobs_unused on blobs (space_id, fresh_until) where state = 'live' and not charged;
+-- A key holds its space. With space_id before it this index would look as good as the primary key
+-- to a planner that believes the table to be nearly empty, and a lookup by id read a whole space.
+create index blobs_by_key on blobs (object_key);
+create index blobs_to_judge on blobs (space_id, scrubbed_at) where state = 'quarantined' and proven;
 create index blobs_dying on blobs (space_id, dying_at) where state = 'dying';
 
 -- The session that turns a chunk list into a blob. (upload, part) -> (length, sha256) never
@@ -175,6 +179,8 @@ create table uploads (
 );
 create index uploads_by_fingerprint on uploads (space_id, author_user_id, fingerprint) where state in ('reserved', 'uploading', 'completing');
 create index uploads_open on uploads (space_id, active_at) where state in ('reserved', 'uploading', 'completing', 'aborting');
+create index uploads_by_key on uploads (object_key);  -- as blobs_by_key
+create index uploads_undone on uploads (space_id, url_expires_at) where state in ('aborting', 'purged') and method = 'single';
 create index uploads_tombstones on uploads (space_id, url_expires_at) where state in ('uploaded', 'purged');
 
 -- What the store has confirmed of a multipart upload's parts.

@@ -117,7 +117,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
             downloads=Downloads(
                 stores=stores, clock=clock, limits=limits,
                 signer=_RingFile(Path(settings.ticket_keyring)),
-                download_url=settings.download_url, bucket=settings.store.bucket,
+                download_url=settings.download_url, bucket=settings.store.bucket, cache=cache,
             ),
             uploads=Uploads(
                 stores=stores, ids=ids, clock=clock, limits=limits, control=control,

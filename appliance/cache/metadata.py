@@ -43,7 +43,7 @@ _DROP_NODES = """
 for _, key in ipairs(KEYS) do
   local held = redis.call('GETRANGE', key, 0, 20)
   local held_seq = tonumber(string.match(held, '^%d+'))
-  if not held_seq or held_seq < tonumber(ARGV[1]) then
+  if not held_seq or held_seq < tonumber(ARGV[1]) or held == ARGV[1] .. '\\n' then
     redis.call('SET', key, ARGV[1] .. '\\n', 'EX', ARGV[2])
   end
 end

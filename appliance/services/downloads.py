@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 from urllib.parse import quote
 
+from appliance.cache.metadata import MetadataCache
 from appliance.domain import chunking, ids
 from appliance.domain import tickets as domain
 from appliance.domain.access import Caller
@@ -28,7 +29,7 @@ from appliance.domain.errors import (
 )
 from appliance.domain.tree import Place, place_of
 from appliance.settings import Limits
-from appliance.store import blobs, nodes
+from appliance.store import blobs, nodes, spaces
 from appliance.store.blobs import ContentRow
 from appliance.store.pools import Connection, Stores
 from appliance.wire.nodes import Chunk, Mismatch, Ticket, TicketOutcome, TicketRequest, Tickets
@@ -77,6 +78,7 @@ class Downloads:
         signer: Signer,
         download_url: str,
         bucket: str,
+        cache: MetadataCache | None = None,
     ) -> None:
         self._stores = stores
         self._clock = clock
@@ -84,6 +86,7 @@ class Downloads:
         self._signer = signer
         self._download_url = download_url.rstrip("/")
         self._bucket = bucket
+        self._cache = cache
 
     async def ticket(
         self,
@@ -125,7 +128,12 @@ class Downloads:
         return Tickets(items=[outcomes[place] for place in range(len(request.targets))])
 
     async def mismatch(self, caller: Caller, node: str, request: Mismatch) -> None:
-        """Stops handing out the blob until a scrub has read it; a false report costs only that."""
+        """Stops handing out the blob until a scrub has read it; a false report costs only that.
+
+        It is no change of the space, so its seq stays. Under the space's lock all that was read
+        at this seq may be from before, and whoever reads a later one sees the quarantine: the
+        nodes' cached answers are dropped as of the next seq.
+        """
         target = _target(0, node, request.version)
         found = await self._find(
             caller, target.space_id, [target], None, chunking.MAX_CHUNKS * _CHUNK_BYTES
@@ -137,10 +145,15 @@ class Downloads:
             raise InvalidBody("The version has no such chunk.")
         blob_id = row.blob_id
 
-        async def work(conn: Connection) -> bool:
-            return await blobs.quarantine(conn, target.space_id, blob_id)
+        async def work(conn: Connection) -> tuple[list[int], int]:
+            space = await (await spaces.lock(conn, target.space_id)).fetchone()
+            if space is None or not await blobs.quarantine(conn, target.space_id, blob_id):
+                return [], 0
+            return await blobs.nodes_showing(conn, target.space_id, blob_id), space.seq
 
-        await self._stores.run(target.space_id, work)
+        shown, seq = await self._stores.run(target.space_id, work)
+        if self._cache is not None:
+            await self._cache.drop_nodes(target.space_id, shown, seq + 1)
 
     async def _find(
         self,

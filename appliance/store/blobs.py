@@ -16,8 +16,9 @@ from .rows import Rows, ask
 
 __all__ = [
     "BlobRow", "ContentRow", "KeyedBlob", "References", "blobs_by_ids", "blobs_of_keys",
-    "content_of_nodes", "dead", "forget", "keep_fresh", "keys_page", "let_die", "quarantine",
-    "references", "spaces_with_dead", "spaces_with_unused", "unused", "usable_by_fingerprints",
+    "content_of_nodes", "dead", "forget", "keep_fresh", "keys_page", "let_die", "nodes_showing",
+    "quarantine", "references", "spaces_with_dead", "spaces_with_unused", "unused",
+    "usable_by_fingerprints",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -118,6 +119,10 @@ async def keep_fresh(
 
 async def quarantine(conn: Connection, space_id: int, blob_id: int) -> bool:
     return bool(await _ids(conn, "quarantine", space_id=space_id, blob_id=blob_id))
+
+
+async def nodes_showing(conn: Connection, space_id: int, blob_id: int) -> list[int]:
+    return await _ids(conn, "nodes_showing", space_id=space_id, blob_id=blob_id)
 
 
 async def unused(conn: Connection, space_id: int, now: datetime, limit: int) -> list[int]:

@@ -48,6 +48,16 @@ async def test_a_change_leaves_a_mark_for_late_readers(cache: MetadataCache) -> 
     assert await cache.get_node(SPACE, NODE) == b"after"
 
 
+async def test_a_mark_that_is_made_again_lives_on(
+    cache: MetadataCache, redis_server: RedisServer
+) -> None:
+    """A mark may come before its change, as of the next seq; the change then counts from itself."""
+    await cache.drop_nodes(1, [5], 8)
+    redis_server.plain().expire("n:1:5", 3)
+    await cache.drop_nodes(1, [5], 8)
+    assert redis_server.plain().ttl("n:1:5") > 20
+
+
 async def test_a_moved_tree_voids_what_was_read_before(cache: MetadataCache) -> None:
     await cache.put_node(SPACE, NODE, 10, b"in the folder")
     await cache.tree_moved(SPACE, 12)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from appliance.cache.connection import Link
+from appliance.cache.metadata import MetadataCache
 from appliance.domain import ids
 from appliance.domain.errors import BadRequest, BlobQuarantined, InvalidBody, NotFound
 from appliance.edge import keyring
 from appliance.services.downloads import Downloads
+from appliance.services.files import Files
 from appliance.wire.nodes import Mismatch, TicketRequest, TicketTarget
+from tests.cache.conftest import RedisServer
 
 from .world import File, World
 
 BUCKET = "stowbay"
 
 
-@pytest.fixture
-def downloads(world: World) -> Downloads:
+def made(world: World, cache: MetadataCache | None = None) -> Downloads:
     return Downloads(
+        cache=cache,
         stores=world.stores,
         clock=world.clock,
         limits=world.limits,
@@ -30,6 +36,11 @@ def downloads(world: World) -> Downloads:
         download_url="https://localhost:8445",
         bucket=BUCKET,
     )
+
+
+@pytest.fixture
+def downloads(world: World) -> Downloads:
+    return made(world)
 
 
 async def placed(world: World, file: File | None, name: str = "a.txt", parent: int = 1) -> str:
@@ -157,3 +168,31 @@ async def test_a_mismatch_stops_handing_it_out(world: World, downloads) -> None:
     await downloads.mismatch(world.home.caller, node, Mismatch(version=ticket.version, index=1))
     with pytest.raises(BlobQuarantined):
         await downloads.ticket(world.home.caller, node, None, "inline", "/api/v1/x")
+
+
+async def test_a_mismatch_is_seen_at_once(world: World, tmp_path: Path) -> None:
+    """By its status, though the node had just been cached; and what came before can't return."""
+    server = RedisServer(tmp_path)
+    server.start()
+    link = Link(server.url, monotonic=time.monotonic)
+    cache = MetadataCache(link)
+    files = Files(stores=world.stores, clock=world.clock, cache=cache)
+    try:
+        file = File.small()
+        node, other = await placed(world, file, "a"), await placed(world, File.small(), "b")
+        node_id = ids.decode("n", node)[1]
+        for one in (node, other):
+            assert (await files.node(world.home.caller, one)).status == "uploaded"
+        before = await cache.get_node(world.home.space_id, node_id)
+        assert before is not None
+        version = (await files.versions(world.home.caller, node)).items[0].id
+        await made(world, cache).mismatch(
+            world.home.caller, node, Mismatch(version=version, index=0)
+        )
+        assert (await files.node(world.home.caller, node)).status == "quarantined"
+        assert await cache.get_node(world.home.space_id, ids.decode("n", other)[1]) is not None
+        await cache.put_node(world.home.space_id, node_id, 0, before)
+        assert (await files.node(world.home.caller, node)).status == "quarantined"
+    finally:
+        await link.close()
+        server.stop()

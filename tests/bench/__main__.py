@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.integration.instance import Instance
+from tests.integration.instance import Instance, free_ports
 
 from .load import Load, metadata
 from .measure import peak_memory
@@ -23,8 +23,6 @@ from .real_tree import MIN_BYTES, MIN_FILES, differences, gather
 from .transfers import Bench, Comparison, big_file, small_files
 
 MIB = 1 << 20
-PORT_BASE = 23000
-BENCH_PORT = PORT_BASE + 3
 
 
 def main() -> None:
@@ -33,15 +31,16 @@ def main() -> None:
     store = os.environ.get("BENCH_STORE", "seaweedfs")
     scale = 10 if quick else 1
     folder = Path(tempfile.mkdtemp(prefix="stowbay-bench-"))
-    extra = {"STOWBAY_PORT_BENCH": str(BENCH_PORT), "STOWBAY_CACHE_MB": "4096"}
-    instance = Instance(store, folder / "var", PORT_BASE, extra)
+    base = free_ports()
+    extra = {"STOWBAY_PORT_BENCH": str(base + 3), "STOWBAY_CACHE_MB": "4096"}
+    instance = Instance(store, folder / "var", base, extra)
     print(f"## {store}, {os.cpu_count()} cores, {platform.platform()}\n", flush=True)
     try:
         instance.up()
         make_bucket(instance)
         bench = Bench(instance, instance.user(folder), folder, rounds=1 if quick else 3)
         direct = Rclone(instance, instance.settings["store"]["endpoint"])
-        nginx = Rclone(instance, f"https://localhost:{BENCH_PORT}")
+        nginx = Rclone(instance, f"https://localhost:{base + 3}")
         if "big" in parts:
             _print(big_file(bench, nginx, direct, 1024 * MIB // scale), 1 / scale)
         if "small" in parts:

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .instance import Instance, User
-
-PORTS = {"seaweedfs": 22000, "minio": 22100}
+from .instance import Instance, User, free_ports
 
 
 @pytest.fixture(scope="session", params=["seaweedfs", "minio"])
@@ -23,7 +21,7 @@ def instance(
 ) -> Iterator[Instance]:
     store: str = request.param
     var = tmp_path_factory.mktemp(f"var-{store}")
-    found = Instance(store, var, PORTS[store])
+    found = Instance(store, var, free_ports())
     try:
         found.up()
         yield found

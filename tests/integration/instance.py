@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -266,6 +268,18 @@ class Instance:
         except urllib.error.HTTPError as error:
             with error:
                 return Reply(error.code, error.headers, error.read())
+
+
+def free_ports(count: int = 40) -> int:
+    """The first of so many neighbouring free ports, below those that the system hands out."""
+    while True:
+        base = 20_000 + secrets.randbelow(300) * count
+        taken = contextlib.ExitStack()
+        with contextlib.suppress(OSError), taken:
+            for port in range(base, base + count):
+                probe = taken.enter_context(socket.socket())
+                probe.bind(("127.0.0.1", port))
+            return base
 
 
 def _account() -> tuple[str, str]:

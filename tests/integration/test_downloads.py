@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from . import protocol as p
-from .instance import Instance, User
+from .instance import Instance, User, free_ports
 
 MIB = 1 << 20
 

@@ -19,6 +19,7 @@ __all__ = [
     "MIN_PART_BYTES",
     "Method",
     "Part",
+    "listings",
     "method_of",
     "missing",
     "plan",
@@ -28,6 +29,8 @@ __all__ = [
 MIN_PART_BYTES = 5 << 20
 MAX_PART_BYTES = 5 << 30
 MAX_PARTS = 10_000
+_CLOSE = 100  # part numbers
+_LISTINGS = 8
 
 
 class Method(StrEnum):
@@ -72,6 +75,21 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
         else:
             found.append((number, number))
     return found
+
+
+def listings(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ranges to list at the store for these parts: few, whatever numbers a client has chosen.
+
+    A page of a listing holds a thousand parts: what lies between two runs that are close comes for
+    less than a call of its own, and scattered numbers are found by one listing of all.
+    """
+    found: list[tuple[int, int]] = []
+    for first, last in runs(numbers):
+        if found and first - found[-1][1] < _CLOSE:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found if len(found) <= _LISTINGS else [(found[0][0], found[-1][1])]
 
 
 def missing(parts: Iterable[Part], done: Container[int]) -> tuple[Part, ...]:

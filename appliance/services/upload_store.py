@@ -102,7 +102,7 @@ def check(row: UploadRow, listed: Iterable[StoredPart]) -> Checked:
 
 
 async def list_some(control: ObjectControl, row: UploadRow, numbers: Iterable[int]) -> Checked:
-    """Each run of part numbers by one listing of that range only."""
+    """By a few listings of the ranges that hold these numbers; others in them are seen too."""
     if row.method == parts.Method.SINGLE.value:
         found = [o for o in await control.list_prefix(row.object_key) if o.key == row.object_key]
         if not found:
@@ -112,7 +112,7 @@ async def list_some(control: ObjectControl, row: UploadRow, numbers: Iterable[in
         return Checked({1: found[0].etag}, {})
     assert row.s3_upload_id is not None
     seen = Checked({}, {})
-    for first, last in parts.runs(n for n in numbers if n <= row.chunk_count):
+    for first, last in parts.listings(n for n in numbers if n <= row.chunk_count):
         try:
             listed = await control.list_parts(row.object_key, row.s3_upload_id, first, last)
         except NoSuchUpload:

@@ -99,3 +99,19 @@ def test_a_resume_sends_what_is_not_there(count: int, done: set[int]) -> None:
     left = parts.missing(plan, done)
     assert {part.number for part in left} == set(range(1, count + 1)) - done
     assert set(left) <= set(plan)
+
+
+@given(st.sets(st.integers(1, 10_000), max_size=200))
+def test_a_few_listings_show_all_the_asked_parts(numbers: set[int]) -> None:
+    ranges = parts.listings(numbers)
+    assert numbers <= {n for first, last in ranges for n in range(first, last + 1)}
+    assert all(one[1] + 100 <= two[0] for one, two in itertools.pairwise(ranges))
+    assert len(ranges) <= 8
+
+
+def test_listings_join_what_is_close_and_give_up_on_what_is_scattered() -> None:
+    assert parts.listings([]) == []
+    assert parts.listings([5, 6, 104, 300]) == [(5, 104), (300, 300)]
+    assert parts.listings(range(1, 1000, 2)) == [(1, 999)]
+    assert len(parts.listings(range(1, 10_000, 1300))) == 8
+    assert parts.listings(range(1, 10_000, 1000)) == [(1, 9001)]

@@ -32,7 +32,7 @@ def parse_range(text: str, size: int) -> tuple[int, int]:
 
     Cut to the size. Raises click.BadParameter.
     """
-    found = re.fullmatch(r"(\d*)-(\d*)", text.strip())
+    found = re.fullmatch(r"([0-9]*)-([0-9]*)", text.strip())
     if found is None or not (found[1] or found[2]):
         raise click.BadParameter("write A-B, A- or -N, in bytes, both ends included")
     if not found[1]:

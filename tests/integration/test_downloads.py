@@ -160,7 +160,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> object:
     found = Instance(
         "seaweedfs",
         var,
-        22200,
+        free_ports(),
         {"STOWBAY_LIMITS": '{"ticket_seconds": 2}', "STOWBAY_GATEWAYS": "1"},
     )
     found.up()

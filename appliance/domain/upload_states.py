@@ -136,6 +136,7 @@ class Facts:
     size: int
     idle_until: datetime  # last activity plus the allowed idle time
     purge_until: datetime  # expiry of the last signed URL plus the longest PUT
+    lost_from: datetime | None = None  # before it, a Complete that nobody hears of may be at work
     completed: Called | None = None
     aborted: bool = False
     head: int | None = None  # size of the object, or ABSENT; ABSENT again after a DELETE
@@ -168,7 +169,7 @@ def next_step(facts: Facts, now: datetime) -> Step:
         case State.RESERVED | State.UPLOADING:
             return Step.RECORD_EXPIRED if now >= facts.idle_until else Step.WAIT
         case State.COMPLETING:
-            return _completing(facts)
+            return _completing(facts, now)
         case State.UPLOADED:
             return Step.DONE if now < facts.purge_until else _forget_uploaded(facts)
         case State.ABORTING:
@@ -179,7 +180,8 @@ def next_step(facts: Facts, now: datetime) -> Step:
             return _purge(facts) or Step.FORGET
 
 
-def _completing(facts: Facts) -> Step:
+def _completing(facts: Facts, now: datetime) -> Step:
+    """That nothing is there proves a loss only when no slow Complete can be under way any more."""
     if facts.method is Method.MULTIPART:
         if facts.completed is None:
             return Step.COMPLETE
@@ -191,6 +193,8 @@ def _completing(facts: Facts) -> Step:
         return Step.RECORD_UPLOADED
     if facts.head == ABSENT and facts.method is Method.SINGLE:
         return Step.RECORD_REFUSED
+    if facts.head == ABSENT and facts.lost_from is not None and now < facts.lost_from:
+        return Step.WAIT
     return Step.RECORD_LOST
 
 

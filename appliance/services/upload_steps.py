@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from appliance.domain.clock import Clock
-from appliance.domain.errors import Problem, UploadState
+from appliance.domain.errors import Problem, StoreUnavailable, UploadState
 from appliance.domain.parts import Method
 from appliance.domain.upload_states import (
     ABSENT,
@@ -42,6 +42,7 @@ __all__ = ["Driven", "Executor", "Guard", "unguarded"]
 
 Guard = Callable[[Connection], Awaitable[None]]
 _LOOK_AGAIN = (0.1, 0.3, 1.0)  # seconds; another executor's Complete may be about to show
+_SLOW_COMPLETE = timedelta(minutes=5)  # several times what the store is given for an answer
 
 
 async def unguarded(conn: Connection) -> None:
@@ -99,7 +100,8 @@ class Executor:
 
         async def work(conn: Connection) -> UploadRow | None:
             await self._guard(conn)
-            return await rows.move(conn, row, to, self._clock.now())
+            idle_since = row.active_at if event is Event.EXPIRE else None
+            return await rows.move(conn, row, to, self._clock.now(), idle_since)
 
         return await self._stores.run(row.space_id, work)
 
@@ -112,6 +114,8 @@ class Executor:
             step = next_step(facts, self._clock.now())
             match step:
                 case Step.WAIT | Step.DONE:
+                    if row.state == State.COMPLETING.value:
+                        problem = _unseen()
                     break
                 case Step.COMPLETE:
                     facts = replace(facts, completed=await self._complete(row))
@@ -150,6 +154,7 @@ class Executor:
             size=row.size,
             idle_until=row.active_at + timedelta(seconds=limits.upload_idle_seconds),
             purge_until=row.url_expires_at + timedelta(seconds=limits.put_grace_seconds),
+            lost_from=row.active_at + _SLOW_COMPLETE,
         )
 
     def _moved(self, row: UploadRow, facts: Facts, step: Step) -> Facts:
@@ -264,3 +269,7 @@ def _lost() -> UploadState:
     return UploadState(
         "The store has lost this upload; begin it again.", extra={"state": State.ABORTING.value}
     )
+
+
+def _unseen() -> StoreUnavailable:
+    return StoreUnavailable("the store may still be at work on this upload", retry_after=5.0)

@@ -17,11 +17,11 @@ from .pools import Connection
 from .rows import Rows, ask
 
 __all__ = [
-    "NewUpload", "RecordedPart", "UploadRow", "explained_keys", "finish",
+    "KeyedUpload", "NewUpload", "RecordedPart", "UploadRow", "explained_keys", "finish",
     "finish_singles", "forget", "forget_parts", "forget_uploaded", "insert", "move",
     "open_by_fingerprints", "open_many", "open_page", "over_tombstones", "record_parts",
     "recorded_parts", "spaces_with_stuck", "spaces_with_tombstones", "stuck",
-    "touch", "uploads_by_ids",
+    "touch", "uploads_by_ids", "uploads_of_keys",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -60,6 +60,12 @@ class NewUpload(NamedTuple):
     object_key: str
     state: str
     reserved_bytes: int
+
+
+class KeyedUpload(NamedTuple):
+    object_key: str
+    s3_upload_id: str | None
+    state: str
 
 
 class RecordedPart(NamedTuple):
@@ -154,8 +160,14 @@ async def open_many(conn: Connection, space_id: int, opened: dict[int, str]) -> 
     return set(found)
 
 
-async def move(conn: Connection, row: UploadRow, to: State, now: datetime) -> UploadRow | None:
-    """None when the row isn't what it was any more."""
+async def move(
+    conn: Connection,
+    row: UploadRow,
+    to: State,
+    now: datetime,
+    idle_since: datetime | None = None,
+) -> UploadRow | None:
+    """None when the row isn't what it was any more; nor, if so asked, idle since that time."""
     found = await _rows(
         conn,
         "move_upload",
@@ -164,6 +176,7 @@ async def move(conn: Connection, row: UploadRow, to: State, now: datetime) -> Up
         from_state=row.state,
         to_state=to.value,
         fence=row.fence,
+        idle_since=idle_since,
         now=now,
     )
     return found[0] if found else None
@@ -295,3 +308,10 @@ async def spaces_with_tombstones(
 async def explained_keys(conn: Connection, space_id: int, keys: Sequence[str]) -> set[str]:
     rows = await _all(conn, "explained_keys", space_id=space_id, object_keys=list(keys))
     return {str(row.object_key) for row in rows}
+
+
+async def uploads_of_keys(
+    conn: Connection, space_id: int, keys: Sequence[str]
+) -> dict[str, KeyedUpload]:
+    rows = await _all(conn, "uploads_of_keys", space_id=space_id, object_keys=list(keys))
+    return {str(row.object_key): KeyedUpload(*row) for row in rows}

@@ -68,6 +68,7 @@ returning uploads.upload_id
 update uploads set state = %(to_state)s, fence = fence + 1, active_at = %(now)s
 where space_id = %(space_id)s and upload_id = %(upload_id)s
   and state = %(from_state)s and fence = %(fence)s
+  and active_at = coalesce(%(idle_since)s, active_at)
 returning upload_id, author_user_id, fingerprint, class, size, sha256, chunk_list, chunk_count,
   method, object_key, s3_upload_id, state, fence, reserved_bytes, active_at, url_expires_at,
   created_at, space_id
@@ -177,6 +178,16 @@ select u.object_key
 from unnest(%(object_keys)s::text[]) as asked(object_key)
 cross join lateral (
   select object_key from uploads
+  where space_id = %(space_id)s and object_key = asked.object_key
+  limit 1
+) u
+
+-- name: uploads_of_keys
+-- What the rows say of these keys' multipart uploads: one index probe each.
+select u.object_key, u.s3_upload_id, u.state
+from unnest(%(object_keys)s::text[]) as asked(object_key)
+cross join lateral (
+  select object_key, s3_upload_id, state from uploads
   where space_id = %(space_id)s and object_key = asked.object_key
   limit 1
 ) u

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from appliance.domain.clock import Clock
+from appliance.domain.errors import StoreUnavailable
 from appliance.domain.parts import Method
 from appliance.domain.upload_states import State
 from appliance.objects.control import ObjectControl
@@ -93,9 +94,12 @@ class UploadsJob:
     async def execute(self, key: int, action: Action, lease: Lease) -> Done:
         if action.verb == "forget":
             return Done(forgotten=await self._forget(key, action.ids, lease))
+        done = Done()
         for upload_id in action.ids:
-            await self._completion.drive(key, upload_id, lease.guard)
-        return Done({"driven" if action.verb == "drive" else "purged": len(action.ids)})
+            driven = await self._completion.drive(key, upload_id, lease.guard)
+            if not isinstance(driven.problem, StoreUnavailable):  # else it is left as it was
+                done["driven" if action.verb == "drive" else "purged"] += 1
+        return done
 
     async def _forget(self, space_id: int, upload_ids: Sequence[int], lease: Lease) -> int:
         """A crash at begin may have left a second multipart upload under a finished key."""

@@ -16,6 +16,7 @@ from appliance.domain.errors import (
     StoreUnavailable,
     UploadState,
 )
+from appliance.domain.upload_states import Event
 from appliance.wire import uploads as wire
 
 from .world import CrashError, File, World, crash_at
@@ -201,6 +202,19 @@ async def test_an_idle_upload_expires_from_its_last_activity(world: World) -> No
     assert await world.unfinished(key) == 0
 
 
+async def test_expiry_leaves_alone_what_is_resumed_at_the_last_moment(world: World) -> None:
+    file = File.large()
+    (outcome,) = await world.begin(file)
+    world.clock.forward(days=7, seconds=1)
+    seen = await world.executor.load(*ids.decode("u", outcome.upload.id))
+    (resumed,) = await world.begin(file)
+    assert resumed.upload.id == outcome.upload.id
+    assert await world.executor.move(seen, Event.EXPIRE) is None, "it was idle when it was read"
+    await world.fill(outcome, file)  # by the URLs of the first answer: these begin at the true time
+    done = await world.completion.complete(world.home.caller, resumed.upload.id)
+    assert done.state == "uploaded"
+
+
 async def test_parts_that_the_store_lost_are_asked_for_again(world: World) -> None:
     file = File.large(3)
     outcome = await begun(world, file)
@@ -223,6 +237,12 @@ async def test_an_upload_that_the_store_lost_is_over(world: World) -> None:
         "select object_key, s3_upload_id from uploads where space_id = %(space_id)s"
     )
     await world.control.abort(row.object_key, row.s3_upload_id)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await world.completion.complete(world.home.caller, outcome.upload.id)
+        assert await world.state(outcome.upload.id) == "completing", "another may be at work on it"
+        world.clock.forward(minutes=2)
+    world.clock.forward(minutes=2)
     with pytest.raises(UploadState):
         await world.completion.complete(world.home.caller, outcome.upload.id)
     assert await world.state(outcome.upload.id) == "purged"

@@ -113,6 +113,33 @@ async def test_a_half_finished_complete_is_finished(world: World, labour: Labour
     assert await labour.run(labour.uploads) == {}
 
 
+async def test_a_complete_that_may_be_under_way_is_left_for_minutes(
+    world: World, labour: Labour
+) -> None:
+    file, other = File.large(), File.large()
+    (outcome,) = await world.begin(file)
+    await world.fill(outcome, file)
+    with pytest.raises(CrashError):
+        await world.watched(crash_at("completing")).completion.complete(
+            world.home.caller, outcome.upload.id
+        )
+    row = await world.one(
+        "select object_key, s3_upload_id from uploads where space_id = %(space_id)s"
+    )
+    await world.control.abort(row.object_key, row.s3_upload_id)
+    (idle,) = await world.begin(other)
+    with pytest.raises(CrashError):
+        await world.watched(crash_at("aborting")).completion.abort(
+            world.home.caller, idle.upload.id
+        )
+    world.clock.forward(minutes=2)
+    assert await labour.run(labour.uploads) == {"driven": 1}, "the other one goes its way"
+    assert await world.state(outcome.upload.id) == "completing"
+    world.clock.forward(minutes=4)
+    assert await labour.run(labour.uploads) == {"driven": 1}
+    assert await world.state(outcome.upload.id) == "purged"
+
+
 async def test_a_half_finished_abort_is_finished_and_then_forgotten(
     world: World, labour: Labour
 ) -> None:
@@ -187,6 +214,21 @@ async def test_a_death_cut_off_ends_the_same(world: World, trash: Trash, step: s
     assert await world.objects() == {}
 
 
+async def test_a_quarantined_blob_that_nothing_uses_goes_too(
+    world: World, labour: Labour, commits: Commits
+) -> None:
+    await committed(world, commits, File.small(), "used")
+    (used,) = await world.objects()
+    await world.put(File.small())
+    await world.run("update blobs set state = 'quarantined' where space_id = %(space_id)s")
+    assert await labour.run(labour.blobs) == {}
+    world.clock.forward(days=1, seconds=1)
+    assert await labour.run(labour.blobs) == {"dying": 1}
+    world.clock.forward(days=8)
+    assert await labour.run(labour.blobs) == {"deleted": 1}
+    assert list(await world.objects()) == [used]
+
+
 async def test_what_a_version_uses_does_not_die(
     world: World, labour: Labour, commits: Commits
 ) -> None:
@@ -248,7 +290,7 @@ async def test_everything_that_is_under_way_is_explained(
     await labour.run(labour.blobs)
     assert len(await world.objects()) == 4
     assert await labour.run(labour.reconcile) == {"compared": 1}
-    assert await found(world) == {"orphan": 0, "lost": 0, "size": 0}
+    assert await found(world) == {"orphan": 0, "lost": 0, "size": 0, "upload": 0}
     assert await labour.run(labour.reconcile) == {}, "once a day"
 
 
@@ -258,7 +300,7 @@ async def test_an_orphan_is_found_at_once_and_deleted_after_the_grace(
     key = single_key(world.home.space_id, secrets.token_bytes(16))
     await put_object(world, key, b"nobody knows me")
     assert await labour.run(labour.reconcile) == {"compared": 1}
-    assert await found(world) == {"orphan": 1, "lost": 0, "size": 0}
+    assert await found(world) == {"orphan": 1, "lost": 0, "size": 0, "upload": 0}
     assert (await unexplained(world.stores))["orphan"] >= 1
     assert list(await world.objects()) == [key]
     world.clock.forward(days=7, seconds=60)
@@ -266,7 +308,29 @@ async def test_an_orphan_is_found_at_once_and_deleted_after_the_grace(
     assert await world.objects() == {}
     world.clock.forward(days=1, seconds=1)
     await labour.run(labour.reconcile)
-    assert await found(world) == {"orphan": 0, "lost": 0, "size": 0}
+    assert await found(world) == {"orphan": 0, "lost": 0, "size": 0, "upload": 0}
+
+
+async def test_an_upload_that_no_row_knows_is_aborted_after_the_grace(
+    world: World, labour: Labour
+) -> None:
+    """MinIO shows it to nobody who doesn't know its key; there it expires by itself."""
+    shown = int(world.settings.kind == "seaweedfs")
+    key = single_key(world.home.space_id, secrets.token_bytes(16))
+    await world.control.create_multipart(key)
+    (ours,) = await world.begin(File.large())
+    assert ours.upload is not None
+    own_key = await world.key(ours.upload.id)
+    await world.control.create_multipart(own_key)  # by one that died before it dropped it
+    assert await labour.run(labour.reconcile) == {"compared": 1}
+    assert (await found(world))["upload"] == 2 * shown
+    assert (await world.unfinished(key), await world.unfinished(own_key)) == (1, 2)
+    world.clock.forward(days=7, seconds=60)
+    done = await labour.run(labour.reconcile)
+    assert done == {"compared": 1} | ({"uploads_aborted": 2} if shown else {})
+    assert (await world.unfinished(key), await world.unfinished(own_key)) == (1 - shown, 2 - shown)
+    (again,) = (await world.uploads.list(world.home.caller, world.home.space, None, 10)).items
+    assert again.state == "uploading"
 
 
 async def test_lost_and_cut_objects_are_quarantined_and_stay_counted(
@@ -284,7 +348,7 @@ async def test_lost_and_cut_objects_are_quarantined_and_stay_counted(
     assert await world.live_blobs() == 0
     world.clock.forward(days=1, seconds=1)
     assert await labour.run(labour.reconcile) == {"compared": 1}
-    assert await found(world) == {"orphan": 0, "lost": 1, "size": 1}
+    assert await found(world) == {"orphan": 0, "lost": 1, "size": 1, "upload": 0}
 
 
 async def test_scrub_confirms_what_is_right(world: World, labour: Labour, commits: Commits) -> None:

@@ -287,6 +287,18 @@ def test_an_upload_that_the_store_lost_is_purged(there: int | None) -> None:
     assert row.store.empty()
 
 
+def test_nothing_seen_is_no_loss_while_a_complete_may_be_under_way() -> None:
+    row = sent(Method.MULTIPART)
+    row.state = next_state(row.state, Event.COMPLETE)
+    facts = replace(
+        row.facts(), completed=Called.GONE, head=ABSENT, lost_from=NOW + timedelta(minutes=5)
+    )
+    assert next_step(facts, NOW) is Step.WAIT
+    assert next_step(facts, NOW + timedelta(minutes=5)) is Step.RECORD_LOST
+    assert next_step(replace(facts, head=SIZE - 1), NOW) is Step.RECORD_LOST
+    assert next_step(replace(facts, head=SIZE), NOW) is Step.RECORD_UPLOADED
+
+
 @BOTH
 def test_an_upload_expires_only_when_it_has_been_idle(method: Method) -> None:
     row = sent(method)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from appliance.domain.errors import StoreUnavailable
@@ -36,6 +37,7 @@ class StoredObject:
 class StoredUpload:
     key: str
     s3_upload_id: str
+    initiated: datetime
 
 
 class ObjectControl:
@@ -175,7 +177,7 @@ class ObjectControl:
                     Bucket=self._bucket, Prefix=prefix, MaxUploads=_PAGE, **markers
                 )
             for upload in answer.get("Uploads", []):
-                yield StoredUpload(str(upload["Key"]), str(upload["UploadId"]))
+                yield StoredUpload(str(upload["Key"]), str(upload["UploadId"]), upload["Initiated"])
             if not answer.get("IsTruncated"):
                 return
             markers = {

@@ -1,7 +1,7 @@
 """Stored bytes: found by fingerprint, kept while referred to, and their death.
 
 A blob is matched and referred to only while it is `live`. `dying` is final; `quarantined` ends
-by a scrub that reads every byte.
+by a scrub that reads every byte, or with its last version.
 """
 
 from __future__ import annotations

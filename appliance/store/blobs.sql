@@ -40,9 +40,10 @@ cross join lateral (
 where v.space_id = %(space_id)s and v.blob_id = %(blob_id)s and n.version_id = v.version_id
 
 -- name: unused_blobs
--- Live blobs past their fresh time that no version and no open upload's pin refers to.
+-- Blobs past their fresh time that no version and no open upload's pin refers to. What was
+-- quarantined goes the same way: nobody waits for a verdict on it.
 select b.blob_id from blobs b
-where b.space_id = %(space_id)s and b.state = 'live' and not b.charged
+where b.space_id = %(space_id)s and b.state in ('live', 'quarantined') and not b.charged
   and b.fresh_until < %(now)s
   and not exists (select 1 from versions v
                   where v.space_id = %(space_id)s and v.blob_id = b.blob_id)
@@ -61,14 +62,14 @@ select b.blob_id, b.fresh_until,
      and u.state in ('reserved', 'uploading', 'completing')) as pins
 from blobs b
 where b.space_id = %(space_id)s and b.blob_id = any(%(blob_ids)s)
-  and b.state = 'live' and not b.charged
+  and b.state in ('live', 'quarantined') and not b.charged
 for no key update of b
 
 -- name: let_die
 -- From here on it matches no fingerprint and takes no new reference.
 update blobs set state = 'dying', dying_at = %(now)s
 where space_id = %(space_id)s and blob_id = any(%(blob_ids)s)
-  and state = 'live' and not charged
+  and state in ('live', 'quarantined') and not charged
 returning blob_id
 
 -- name: dead_blobs
@@ -86,8 +87,8 @@ returning blob_id
 -- name: spaces_with_unused_blobs
 -- bucket: spaces of a range of keys that have blobs past their fresh time.
 select distinct space_id from blobs
-where space_id between %(low)s and %(high)s and state = 'live' and not charged
-  and fresh_until < %(now)s
+where space_id between %(low)s and %(high)s and state in ('live', 'quarantined')
+  and not charged and fresh_until < %(now)s
 
 -- name: spaces_with_dead_blobs
 -- bucket: spaces of a range of keys that have dying blobs past their grace.

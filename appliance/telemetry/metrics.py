@@ -121,7 +121,8 @@ UNEXPLAINED = Metric(
     "stowbay_unexplained",
     "gauge",
     "Differences between rows and store that nothing explains, as of the last nightly comparison: "
-    "objects without a row, rows without an object, wrong sizes. Must be 0.",
+    "objects without a row, rows without an object, wrong sizes, multipart uploads without a row. "
+    "Must be 0.",
     ("kind",),
     process="worker",
 )

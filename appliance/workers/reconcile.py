@@ -4,6 +4,7 @@
              still no row does; the grace outlasts a restore of the database
     lost     a live blob without its object: quarantined
     size     a live blob whose object has another size: quarantined
+    upload   a multipart upload that no row explains: aborted after the grace (unfinished.py)
 
 Uploads and their tombstones explain their keys, dying blobs theirs, in whatever state. What is
 left is written to `audits` and is a metric that must be 0. The store's listing is kept as 8 bytes
@@ -31,6 +32,7 @@ from appliance.telemetry.logs import get_logger
 
 from .holding import Lease
 from .job import Action, Done
+from .unfinished import UnfinishedUploads
 
 __all__ = ["ReconcileJob"]
 
@@ -80,6 +82,7 @@ class ReconcileJob:
         self._stores = stores
         self._control = control
         self._reader = reader
+        self._unfinished = UnfinishedUploads(stores, control)
         self._clock = clock
         self._grace = timedelta(seconds=limits.dying_grace_seconds)
         self._period = timedelta(seconds=period_seconds)
@@ -115,8 +118,12 @@ class ReconcileJob:
             for blob in found
             if blob.state == "live"
         ]
-        counts = (len(orphans), len(lost), len(sizes))
-        note = "orphans={} lost={} sizes={}".format(*counts)
+        loose = await self._unfinished.unexplained(key)
+        idle = tuple(sorted({upload.key for upload in loose if upload.initiated < old}))
+        if idle:
+            actions.append(Action("abort-uploads", keys=idle))
+        counts = (len(orphans), len(lost), len(sizes), len(loose))
+        note = "orphans={} lost={} sizes={} uploads={}".format(*counts)
         return [*actions, *wrong, Action("note", counts, note=note)]
 
     async def _explain(self, space_id: int, keys: Sequence[str]) -> dict[str, KeyedBlob | None]:
@@ -153,6 +160,10 @@ class ReconcileJob:
         match action.verb:
             case "delete-orphans":
                 return await self._delete(key, action.keys, lease)
+            case "abort-uploads":
+                before = self._clock.now() - self._grace
+                aborted = await self._unfinished.abort(key, action.keys, before, lease)
+                return Done(uploads_aborted=aborted)
             case "quarantine":
                 return await self._quarantine(key, action, lease)
             case _:
@@ -184,7 +195,7 @@ class ReconcileJob:
         return Done(quarantined=1)
 
     async def _note(self, space_id: int, counts: Sequence[int], lease: Lease) -> Done:
-        found = dict(zip(("orphan", "lost", "size"), counts, strict=True))
+        found = dict(zip(("orphan", "lost", "size", "upload"), counts, strict=True))
         now: datetime = self._clock.now()
 
         async def work(conn: Connection) -> None:

@@ -131,7 +131,7 @@ def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> 
 
 async def unexplained(stores: Stores) -> dict[str, int]:
     """Differences that the last comparisons found, over all spaces; each must be 0."""
-    total = {"orphan": 0, "lost": 0, "size": 0}
+    total = {"orphan": 0, "lost": 0, "size": 0, "upload": 0}
     for low, high in buckets():
 
         async def read(conn: Connection, low: int = low, high: int = high) -> dict[str, int]:

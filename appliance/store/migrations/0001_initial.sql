@@ -146,7 +146,7 @@ create table blobs (
   primary key (space_id, blob_id)
 );
 create index blobs_by_fingerprint on blobs (space_id, fingerprint) where state = 'live';
-create index blobs_unused on blobs (space_id, fresh_until) where state = 'live' and not charged;
+create index blobs_unused on blobs (space_id, fresh_until) where state in ('live', 'quarantined') and not charged;
 -- A key holds its space. With space_id before it this index would look as good as the primary key
 -- to a planner that believes the table to be nearly empty, and a lookup by id read a whole space.
 create index blobs_by_key on blobs (object_key);

@@ -52,18 +52,25 @@ class Files:
         self._figures: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
 
     async def space(self, caller: Caller, space: str, min_seq: int | None = None) -> Space:
-        """Bytes of trash and old versions are counted anew when the space has changed."""
+        """Bytes of trash and old versions are counted anew when the space has changed.
+
+        Both are a matter of its seq, but for what is being deleted for good: its versions go
+        piece by piece after the change that took it away, so until then nothing is kept.
+        """
         space_id = ids.decode_key("s", space)
 
         async def look(conn: Connection, view: View) -> Space:
+            going = await nodes.purging(conn, space_id, 1)
             reserved = await spaces.reserved(conn, space_id, self._clock.now())
             head = await view.head()
-            figures = self._figures.get((space_id, head.seq))
+            settled = await going.fetchone() is None
+            figures = self._figures.get((space_id, head.seq)) if settled else None
             if figures is None:
                 trash = await spaces.trash_bytes(conn, space_id)
                 old = await spaces.version_bytes(conn, space_id)
                 figures = (int(await trash.fetchone() or 0), int(await old.fetchone() or 0))
-                self._figures[space_id, head.seq] = figures
+                if settled:
+                    self._figures[space_id, head.seq] = figures
                 if len(self._figures) > _FIGURES_KEPT:
                     self._figures.popitem(last=False)
             return Space(

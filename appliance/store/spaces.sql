@@ -66,10 +66,18 @@ with recursive below (node_id, kind) as (
   where below.kind = 'folder'
 ), held (blob_id) as (
   select distinct v.blob_id
-  from below join versions v on v.space_id = %(space_id)s and v.node_id = below.node_id
+  from below cross join lateral (
+    select blob_id from versions
+    where space_id = %(space_id)s and node_id = below.node_id
+    offset 0
+  ) v
 )
 select coalesce(sum(greatest(b.raw_size, b.stored_size)), 0)::bigint as bytes
-from held join blobs b on b.space_id = %(space_id)s and b.blob_id = held.blob_id;
+from held cross join lateral (
+  select raw_size, stored_size from blobs
+  where space_id = %(space_id)s and blob_id between held.blob_id and held.blob_id
+  order by blob_id limit 1
+) b;
 
 -- name: version_bytes
 -- Bytes of the blobs that only versions use which are not their node's current one.

@@ -146,6 +146,30 @@ async def test_purged_is_gone_at_once_with_all_below(draw, trash, files, home, s
     assert (await files.space(home.caller, home.space)).used_bytes == 0
 
 
+async def test_what_a_space_holds_is_right_while_it_is_cleared(
+    draw, trash, files, home, stores
+) -> None:
+    """The seq stays the same from the deletion on, and what is counted doesn't."""
+    upload = await draw.blob(home, 50)
+    kept = await draw.file(home, "kept", upload=upload)
+    await draw.file(home, "kept", size=7, base=kept.version)
+    same = await draw.file(home, "same", upload=upload)
+
+    async def counted() -> tuple[int, int, int]:
+        found = await files.space(home.caller, home.space)
+        return found.seq, found.trash_bytes, found.version_bytes
+
+    seq, *before = await counted()
+    assert before == [0, 0], "the bytes of the old version are those of a current one too"
+    await trash.purge(home.caller, same.node)
+    assert await counted() == (seq + 1, 0, 0)
+    await clear(trash, home)
+    assert await counted() == (seq + 1, 0, 50)
+    async with stores.tx(home.space_id) as conn:
+        await conn.execute("delete from versions where space_id = %s", (home.space_id,))
+    assert await counted() == (seq + 1, 0, 50), "counted once for each seq"
+
+
 async def test_the_root_stays(trash, home) -> None:
     with pytest.raises(Conflict):
         await trash.trash(home.caller, home.root)

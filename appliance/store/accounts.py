@@ -12,9 +12,10 @@ from .pools import Connection
 
 __all__ = [
     "Attempt", "DeviceRow", "OutboxRow", "TokenRow", "UserRow", "add_outbox", "add_token",
-    "add_user", "claim_login", "count_attempt", "device_tokens", "drop_outbox", "due_outbox",
-    "find_login", "forget_attempts", "list_users", "revoke_token", "revoke_tokens",
-    "set_password", "set_suspended", "token_with_user", "touch_token", "user_by_id",
+    "add_user", "any_forgettable", "claim_login", "count_attempt", "device_tokens", "drop_outbox",
+    "due_outbox", "find_login", "forget_attempts", "forget_tokens", "forget_windows", "list_users",
+    "revoke_token", "revoke_tokens", "set_password", "set_suspended", "token_with_user",
+    "touch_token", "user_by_id",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -227,3 +228,37 @@ async def revoke_tokens(conn: Connection, user_id: int, keep: int, now: datetime
     """The ids revoked: all of the user's but `keep` (0 keeps none)."""
     rows = await _all(conn, "revoke_tokens", user_id=user_id, keep=keep, now=now)
     return [int(row.token_id) for row in rows]
+
+
+async def any_forgettable(
+    conn: Connection,
+    first_key: int,
+    last_key: int,
+    ended_before: datetime,
+    window_before: datetime,
+) -> bool:
+    row = await _one(
+        conn,
+        "any_forgettable",
+        first_key=first_key,
+        last_key=last_key,
+        ended_before=ended_before,
+        window_before=window_before,
+    )
+    return bool(row.found)
+
+
+async def forget_tokens(
+    conn: Connection, first_key: int, last_key: int, ended_before: datetime, limit: int
+) -> int:
+    """How many tokens that expired or were revoked before then are gone; at most `limit`."""
+    values = {"first_key": first_key, "last_key": last_key, "ended_before": ended_before}
+    return (await conn.execute(Q["forget_tokens"], {**values, "limit": limit})).rowcount
+
+
+async def forget_windows(
+    conn: Connection, first_key: int, last_key: int, window_before: datetime, limit: int
+) -> int:
+    """How many counts of failed sign-ins are gone; at most `limit`."""
+    values = {"first_key": first_key, "last_key": last_key, "window_before": window_before}
+    return (await conn.execute(Q["forget_windows"], {**values, "limit": limit})).rowcount

@@ -104,3 +104,38 @@ returning token_id
 update tokens set revoked_at = %(now)s
 where user_id = %(user_id)s and token_id <> %(keep)s and revoked_at is null
 returning token_id
+
+-- name: any_forgettable
+-- Whether a bucket of keys holds tokens that ended, or counts of sign-ins whose window is long over.
+select exists (
+    select from tokens
+    where user_id >= %(first_key)s and user_id <= %(last_key)s
+      and (expires_at < %(ended_before)s or revoked_at < %(ended_before)s)
+  ) or exists (
+    select from signin_failures
+    where login_key >= %(first_key)s and login_key <= %(last_key)s
+      and window_start < %(window_before)s
+  ) as found
+
+-- name: forget_tokens
+-- Tokens of a bucket of keys that expired or were revoked before a time.
+delete from tokens t using (
+  select user_id, token_id from tokens
+  where user_id >= %(first_key)s and user_id <= %(last_key)s
+    and (expires_at < %(ended_before)s or revoked_at < %(ended_before)s)
+  limit %(limit)s
+) ended
+where t.user_id >= %(first_key)s and t.user_id <= %(last_key)s
+  and t.user_id = ended.user_id and t.token_id = ended.token_id
+
+-- name: forget_windows
+-- Counts of sign-ins of a bucket of keys whose window began before a time.
+delete from signin_failures f using (
+  select login_key, folded from signin_failures
+  where login_key >= %(first_key)s and login_key <= %(last_key)s
+    and window_start < %(window_before)s
+  limit %(limit)s
+) ended
+where f.login_key >= %(first_key)s and f.login_key <= %(last_key)s
+  and f.login_key = ended.login_key and f.folded = ended.folded
+  and f.window_start < %(window_before)s

@@ -1,12 +1,16 @@
-"""Small debts: outbox rows that a crash left, and answers that nobody repeats a request for."""
+"""Small debts: outbox rows that a crash left, answers that nobody repeats a request for, tokens
+and counts of failed sign-ins that are long over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from appliance.domain.clock import Clock
 from appliance.services.changing import KEEP_ANSWERS
 from appliance.services.users import Users
+from appliance.settings import Limits
 from appliance.store import accounts, idempotency
 from appliance.store.pools import Connection, Stores
 from appliance.store.routing import buckets
@@ -14,10 +18,12 @@ from appliance.store.routing import buckets
 from .holding import Lease
 from .job import Action, Done
 
-__all__ = ["AnswersJob", "OutboxJob"]
+__all__ = ["AnswersJob", "OutboxJob", "SessionsJob"]
 
 _BATCH = 1000
 _SPACES = 1000
+_TOKENS_KEPT = timedelta(days=30)  # after their end
+_WINDOWS_KEPT = timedelta(days=1)
 
 
 class OutboxJob:
@@ -84,3 +90,44 @@ class AnswersJob:
             return await idempotency.expire(conn, key, before, _BATCH)
 
         return Done(forgotten=await self._stores.run(key, work))
+
+
+class SessionsJob:
+    """Works on buckets, as tokens are keyed by users and failed sign-ins by logins."""
+
+    name = "sessions"
+    repeats = True
+
+    def __init__(
+        self, *, stores: Stores, clock: Clock, limits: Limits, every: float = 6 * 3600.0
+    ) -> None:
+        self.every = every
+        self._stores = stores
+        self._clock = clock
+        self._window = timedelta(seconds=limits.signin_window_seconds)
+        self._last = {max(low, 1): high for low, high in buckets()}
+
+    def _times(self) -> tuple[datetime, datetime]:
+        now = self._clock.now()
+        return now - _TOKENS_KEPT, now - self._window - _WINDOWS_KEPT
+
+    async def due(self, conn: Connection, low: int, high: int) -> Sequence[int]:
+        found = await accounts.any_forgettable(conn, low, high, *self._times())
+        return [max(low, 1)] if found else []
+
+    async def plan(self, key: int) -> Sequence[Action]:
+        ended, _ = self._times()
+        return [Action("forget-sessions", note=f"ended before {ended:%Y-%m-%d %H:%M} UTC")]
+
+    async def execute(self, key: int, action: Action, lease: Lease) -> Done:
+        ended, window = self._times()
+        last = self._last[key]
+
+        async def work(conn: Connection) -> Done:
+            await lease.guard(conn)
+            return Done(
+                tokens_forgotten=await accounts.forget_tokens(conn, key, last, ended, _BATCH),
+                windows_forgotten=await accounts.forget_windows(conn, key, last, window, _BATCH),
+            )
+
+        return await self._stores.run(key, work)

@@ -28,7 +28,7 @@ from appliance.telemetry.metrics import Meters
 from appliance.wiring import AppServices, wire
 
 from .blobs import BlobsJob
-from .housekeeping import AnswersJob, OutboxJob
+from .housekeeping import AnswersJob, OutboxJob, SessionsJob
 from .job import Action, Job
 from .reconcile import ReconcileJob
 from .runner import LEASE_SECONDS, Runner
@@ -38,7 +38,9 @@ from .uploads import UploadsJob
 
 __all__ = ["JOBS", "Options", "make_jobs", "serve", "unexplained"]
 
-JOBS = ("uploads", "blobs", "trash", "purging", "outbox", "answers", "reconcile", "scrub")
+JOBS = (
+    "uploads", "blobs", "trash", "purging", "outbox", "answers", "sessions", "reconcile", "scrub",
+)  # fmt: skip
 _FIGURES_SECONDS = 60.0
 
 
@@ -114,6 +116,7 @@ def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> 
         BlobsJob(stores=stores, control=control, clock=clock, limits=limits),
         OutboxJob(stores=stores, users=services.users),
         AnswersJob(stores=stores, clock=clock),
+        SessionsJob(stores=stores, clock=clock, limits=limits),
         ReconcileJob(
             stores=stores, control=control, reader=reader, clock=clock, limits=limits,
             period_seconds=options.period_seconds,

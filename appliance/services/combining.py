@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from appliance.domain.errors import Problem
+
 __all__ = ["Combiner"]
 
 K = TypeVar("K", bound=Hashable)
@@ -19,8 +21,10 @@ R = TypeVar("R")
 
 
 class Combiner(Generic[K, J, R]):
-    """`do`: a result for each job, in their order; what it raises, all jobs of the batch get.
+    """`do`: a result for each job, in their order, all done or none.
 
+    A Problem that it raises, all jobs of the batch get: it is about their key. Anything else may be
+    the fault of one of them: each is then done alone, and the others don't suffer.
     `fits`: whether a job may join a batch. One whose caller has gone is done all the same.
     """
 
@@ -61,12 +65,20 @@ class Combiner(Generic[K, J, R]):
         while waiting and self._fits([job for job, _ in batch], waiting[0][0]):
             batch.append(waiting.popleft())
         try:
-            results = await self._do(key, [job for job, _ in batch])
+            await self._do_all(key, batch)
         except asyncio.CancelledError:
             for _, outcome in batch:
                 outcome.cancel()
             raise
+
+    async def _do_all(self, key: K, batch: Sequence[tuple[J, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._do(key, [job for job, _ in batch])
         except Exception as error:
+            if len(batch) > 1 and not isinstance(error, Problem):
+                for one in batch:
+                    await self._do_all(key, [one])
+                return
             for _, outcome in batch:
                 if not outcome.done():
                     outcome.set_exception(error)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from appliance.domain.errors import DatabaseUnavailable
 from appliance.services.combining import Combiner
 
 
@@ -73,3 +74,48 @@ async def test_one_who_goes_away_takes_nobody_along() -> None:
         await leaver
     assert await combiner.submit("k", 3) == 6
     assert recorder.batches == [[1, 2], [3]]
+
+
+async def test_one_that_breaks_its_batch_breaks_no_other() -> None:
+    recorder = Recorder()
+    combiner = Combiner(recorder, lambda batch, job: True)
+    results = await asyncio.gather(
+        *(combiner.submit("k", n) for n in (1, 2, -3, 4)), return_exceptions=True
+    )
+    assert isinstance(results[2], ValueError)
+    assert [results[0], results[1], results[3]] == [2, 4, 8]
+    assert recorder.batches == [[1, 2, -3, 4], [1], [2], [-3], [4]]
+
+
+async def test_a_problem_is_everyones() -> None:
+    asked: list[list[int]] = []
+
+    async def down(key: str, jobs: Sequence[int]) -> list[int]:
+        asked.append(list(jobs))
+        await asyncio.sleep(0.01)
+        raise DatabaseUnavailable("no answer")
+
+    combiner = Combiner(down, lambda batch, job: True)
+    results = await asyncio.gather(
+        *(combiner.submit("k", n) for n in (1, 2, 3)), return_exceptions=True
+    )
+    assert {type(result) for result in results} == {DatabaseUnavailable}
+    assert asked == [[1, 2, 3]]
+
+
+async def test_a_stop_while_each_is_done_alone_leaves_nobody_waiting() -> None:
+    async def stuck(key: str, jobs: Sequence[int]) -> list[int]:
+        if len(jobs) > 1:
+            raise ValueError(key)
+        await asyncio.sleep(0.01 if jobs[0] == 1 else 60)
+        return list(jobs)
+
+    combiner = Combiner(stuck, lambda batch, job: True)
+    waiting = [asyncio.create_task(combiner.submit("k", n)) for n in (1, 2, 3)]
+    assert await waiting[0] == 1
+    await asyncio.sleep(0.05)
+    for task in list(combiner._tasks):
+        task.cancel()
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*waiting[1:], return_exceptions=True)
+    assert all(isinstance(result, asyncio.CancelledError) for result in results)

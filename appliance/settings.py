@@ -62,6 +62,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signin_attempts: int = 10  # failures per account ...
     signin_window_seconds: int = 900  # ... within this window
     long_poll_seconds: int = 60
+    request_seconds: int = (
+        30  # a call that takes longer (a part hangs) is 503; long polls add theirs
+    )
     copy_nodes: int = 10_000  # nodes of a folder copied in one commit
 
 

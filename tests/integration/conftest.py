@@ -21,7 +21,8 @@ def instance(
 ) -> Iterator[Instance]:
     store: str = request.param
     var = tmp_path_factory.mktemp(f"var-{store}")
-    found = Instance(store, var, free_ports())
+    # Parts are frozen here; nobody wants to wait the usual half a minute for each.
+    found = Instance(store, var, free_ports(), {"STOWBAY_LIMITS": '{"request_seconds": 12}'})
     try:
         found.up()
         yield found

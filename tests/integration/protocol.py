@@ -98,7 +98,8 @@ def uploaded(user: User, data: bytes) -> str:
     if outcome["status"] != "known":
         parts = put_parts(user, outcome, data)
         if parts and outcome["upload"]["method"] == "multipart":
-            assert record(user, upload, parts).status == 200
+            reply = record(user, upload, parts)
+            assert reply.status == 200, reply.body
         reply = complete(user, upload)
         assert reply.status == 200, reply.body
     return upload

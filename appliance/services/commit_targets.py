@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from appliance.domain import ids
 from appliance.domain.commits import Kind, Target
 from appliance.domain.errors import InvalidBody, NotFound
@@ -9,6 +11,8 @@ from appliance.domain.names import check_name, check_target
 from appliance.wire.uploads import CommitTarget
 
 __all__ = ["parse_target"]
+
+_NO_BYTES = hashlib.sha256(b"").digest()
 
 
 def parse_target(space_id: int, asked: CommitTarget) -> Target:
@@ -26,6 +30,7 @@ def parse_target(space_id: int, asked: CommitTarget) -> Target:
         name=check_name(asked.name),
         base_version=_here(space_id, "v", asked.base) if asked.base else None,
         blob_id=_here(space_id, "u", asked.upload) if asked.upload else None,
+        sha256=_NO_BYTES if kind is Kind.FILE and not asked.upload else None,
         mtime_ns=asked.mtime_ns,
         mode=asked.mode,
         link_target=check_target(asked.target) if asked.target is not None else None,

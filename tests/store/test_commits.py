@@ -162,6 +162,16 @@ async def test_a_blob_of_another_space_is_not_found(draw, home, new_home) -> Non
     assert (await draw.file(home, "a", upload=upload)).code == "not-found"
 
 
+async def test_the_empty_file_has_the_sum_of_no_bytes(draw, files, home) -> None:
+    target = CommitTarget(kind="file", parent=home.root, name="empty")
+    (outcome,) = await draw.commit(home, target)
+    sums = {
+        (await files.node(home.caller, outcome.node)).sha256,
+        (await files.versions(home.caller, outcome.node)).items[0].sha256,
+    }
+    assert sums == {"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+
+
 async def test_versions_beyond_the_count_go_with_their_bytes(
     draw, files, new_home, stores, clock
 ) -> None:

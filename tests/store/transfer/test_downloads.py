@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from base64 import urlsafe_b64decode
@@ -19,6 +20,7 @@ from appliance.edge import keyring
 from appliance.services.downloads import Downloads
 from appliance.services.files import Files
 from appliance.wire.nodes import Mismatch, TicketRequest, TicketTarget
+from appliance.wire.uploads import CommitTarget
 from tests.cache.conftest import RedisServer
 
 from .world import File, World
@@ -103,6 +105,13 @@ async def test_the_empty_file_needs_no_url(world: World, downloads) -> None:
     node = await placed(world, None)
     ticket = await downloads.ticket(world.home.caller, node, None, "inline", "/api/v1/x")
     assert (ticket.url, ticket.size) == (None, 0)
+
+
+async def test_the_empty_file_of_a_commit_has_its_sum(world: World, downloads, draw) -> None:
+    target = CommitTarget(kind="file", parent=world.home.root, name="empty")
+    (outcome,) = await draw.commit(world.home, target)
+    ticket = await downloads.ticket(world.home.caller, outcome.node, None, "inline", "/api/v1/x")
+    assert ticket.sha256 == ticket.etag == hashlib.sha256(b"").hexdigest()
 
 
 async def test_what_has_no_ticket(world: World, downloads) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from appliance.wiring import wire
 
 from appliance import __version__, settings
 from appliance.domain.errors import Conflict, Problem
 from appliance.services.users import UserInfo, Users
+from appliance.wiring import wire
 
 from .admin_keys import keys
 from .sizes import format_size, parse_size

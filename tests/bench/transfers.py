@@ -44,7 +44,8 @@ class Bench:
     rounds: int
 
     def stowbay(self, *args: str | Path) -> Run:
-        return run([BIN / "stowbay", "-q", *args], self.user.client_env())
+        self.user.sign_in_client()
+        return run([BIN / "stowbay", *args], self.user.client_env())
 
     def pids(self, part: str) -> list[int]:
         return [

@@ -163,7 +163,7 @@ class TooLarge(Problem):
 
 class TreeTooLarge(TooLarge):
     code = "tree-too-large"
-    title = "The folder holds too many nodes for one call"
+    title = "The folder holds too many nodes, or would lie too deep"
 
 
 class Conflict(Problem):

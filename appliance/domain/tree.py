@@ -12,7 +12,9 @@ from enum import StrEnum
 
 from appliance.domain.ids import ROOT, TRASH
 
-__all__ = ["Place", "is_within", "place_of"]
+__all__ = ["MAX_DEPTH", "Place", "depth_of", "is_within", "place_of"]
+
+MAX_DEPTH = 500  # of a folder; one in the root has 1. A way up is walked with every change
 
 
 class Place(StrEnum):
@@ -40,3 +42,12 @@ def is_within(node_id: int, folder_id: int, parents: Mapping[int, int]) -> bool:
             return True
         at = parents.get(at)
     return False
+
+
+def depth_of(node_id: int, parents: Mapping[int, int]) -> int:
+    """How many steps it is to the root, for a node whose whole way up is there."""
+    depth = 0
+    while node_id != ROOT:
+        node_id = parents[node_id]
+        depth += 1
+    return depth

@@ -20,7 +20,9 @@ from appliance.wire import uploads as u
 
 __all__ = ["ROUTES"]
 
-_MOVE_ERRORS = ("invalid-name", "conflict", "name-taken", "cycle", "parent-trashed")
+_MOVE_ERRORS = (
+    "invalid-name", "conflict", "name-taken", "cycle", "parent-trashed", "tree-too-large",
+)  # fmt: skip
 _UPLOAD_ERRORS = ("upload-state", "store-unavailable")
 
 ACCOUNT = (
@@ -107,7 +109,7 @@ NODES = (
         method="POST", path="/nodes/{node}/copy", handler=nodes.copy, tag="nodes",
         summary="Copy a file or a folder; no byte moves.",
         request=n.Copy, answer=n.Node, status=201, writes=True, idempotent=True,
-        errors=(*_MOVE_ERRORS, "tree-too-large", "quota-exceeded", "blob-quarantined"),
+        errors=(*_MOVE_ERRORS, "quota-exceeded", "blob-quarantined"),
     ),
     Route(
         method="DELETE", path="/nodes/{node}", handler=nodes.delete, tag="nodes",

@@ -20,7 +20,7 @@ from appliance.domain.errors import (
 )
 from appliance.domain.names import check_name, flags, fold
 from appliance.domain.retention import to_drop
-from appliance.domain.tree import Place, is_within
+from appliance.domain.tree import MAX_DEPTH, Place, is_within
 from appliance.settings import Limits
 from appliance.store import nodes, versions
 from appliance.store.nodes import Content, Placing
@@ -43,7 +43,9 @@ class Moves:
         self._limits = limits
 
     async def move(self, caller: Caller, node: str, request: Move) -> Written[Node]:
-        """Raises NotFound, Conflict (not the rev), NameTaken, Cycle, ParentTrashed, InvalidName."""
+        """Raises NotFound, Conflict (not the rev), NameTaken, Cycle, ParentTrashed, InvalidName,
+        TreeTooLarge (too deep).
+        """
         space_id, node_id = ids.decode("n", node)
         parent_id = _within(space_id, request.parent) if request.parent else None
         name = check_name(request.name) if request.name is not None else None
@@ -61,6 +63,10 @@ class Moves:
                 found.check_folder(to_parent)
                 if is_within(to_parent, node_id, found.parents):
                     raise Cycle("A folder can't be moved into itself or what lies below it.")
+                if row.kind == "folder" and to_parent != row.parent_id:
+                    found.check_depth(
+                        to_parent, await nodes.height(conn, space_id, node_id, MAX_DEPTH)
+                    )
                 await check_free(conn, space_id, to_parent, to_name, node_id)
             await _write_move(conn, draft, found, node_id, to_parent, to_name, request)
             return await read_back(conn, space_id, node_id, trashed=False)
@@ -70,7 +76,7 @@ class Moves:
     async def copy(
         self, caller: Caller, node: str, request: Copy, idempotency_key: str | None = None
     ) -> Written[Node]:
-        """A file, a link, or a folder with all below it; raises TreeTooLarge beyond the limit.
+        """A file, a link, or a folder with all below it; raises TreeTooLarge beyond the limits.
 
         Each new node has a journal row of its own, parents before children.
         """
@@ -84,6 +90,8 @@ class Moves:
             found.check_folder(parent_id)
             if is_within(parent_id, node_id, found.parents):
                 raise Cycle("A folder can't be copied into itself or what lies below it.")
+            if found.rows[node_id].kind == "folder":
+                found.check_depth(parent_id, await nodes.height(conn, space_id, node_id, MAX_DEPTH))
             await check_free(conn, space_id, parent_id, name, None)
             copied = await copy_tree(
                 conn, draft, node_id, parent_id, name, self._changer.ids, self._limits.copy_nodes

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.domain.errors import BadRequest, Conflict, NameTaken, NotFound, ParentTrashed
-from appliance.domain.tree import Place, place_of
+from appliance.domain.errors import (
+    BadRequest,
+    Conflict,
+    NameTaken,
+    NotFound,
+    ParentTrashed,
+    TreeTooLarge,
+)
+from appliance.domain.tree import MAX_DEPTH, Place, depth_of, place_of
 from appliance.store import nodes
 from appliance.store.nodes import NodeRow
 from appliance.store.pools import Connection
@@ -36,6 +43,11 @@ class Standing:
             raise ParentTrashed("The folder is in the trash.")
         if row is not None and row.kind != "folder":
             raise BadRequest("Only a folder can hold something.")
+
+    def check_depth(self, parent_id: int, height: int = 0) -> None:
+        """That a folder with so many levels below it may be put there."""
+        if depth_of(parent_id, self.parents) + 1 + height > MAX_DEPTH:
+            raise TreeTooLarge(f"Folders can lie at most {MAX_DEPTH} levels deep.")
 
 
 async def find_standing(conn: Connection, draft: Draft, node_ids: Sequence[int]) -> Standing:

@@ -13,7 +13,7 @@ from appliance.domain import ids
 from appliance.domain.access import Caller
 from appliance.domain.errors import Conflict, NotFound, ParentTrashed
 from appliance.domain.names import check_name, flags, fold
-from appliance.domain.tree import Place
+from appliance.domain.tree import MAX_DEPTH, Place
 from appliance.settings import Limits
 from appliance.store import nodes
 from appliance.store import trash as rows
@@ -83,8 +83,8 @@ class Trash:
         """Back to where it was, unless told otherwise.
 
         Raises ParentTrashed when that folder is gone and no other is named, NameTaken when the
-        name is in use there and no other is given. What lies within a trashed folder needs a
-        parent: it never was anywhere else.
+        name is in use there and no other is given, TreeTooLarge when it would lie too deep. What
+        lies within a trashed folder needs a parent: it never was anywhere else.
         """
         space_id, node_id = ids.decode("n", node)
         parent_id = None
@@ -101,7 +101,10 @@ class Trash:
                 raise Conflict("It isn't in the trash.")
             item = await item_rows.fetchone()
             row = found.rows[node_id]
-            to_parent = await _home(conn, draft, found, item, parent_id)
+            home, to_parent = await _home(conn, draft, found, item, parent_id)
+            if row.kind == "folder":
+                height = await nodes.height(conn, space_id, node_id, MAX_DEPTH)
+                home.check_depth(to_parent, height)
             to_name = name or (item.name if item else shown_name(row.parent_id, row.name))
             await check_free(conn, space_id, to_parent, to_name, None)
             new_rev = draft.add(
@@ -202,11 +205,11 @@ async def _sink(conn: Connection, draft: Draft, row: NodeRow, place: int, change
 
 async def _home(
     conn: Connection, draft: Draft, found: Standing, item: TrashRow | None, asked: int | None
-) -> int:
-    """The folder that a node is restored to."""
+) -> tuple[Standing, int]:
+    """The folder that a node is restored to, and where that stands."""
     if asked is not None:
         found.check_folder(asked)
-        return asked
+        return found, asked
     if item is None:
         raise ParentTrashed("The folder it lies in is in the trash: restore that, or name another.")
     try:
@@ -214,7 +217,7 @@ async def _home(
     except NotFound:
         raise ParentTrashed("The folder it was in is gone: name another.") from None
     before.check_folder(item.parent_id)
-    return item.parent_id
+    return before, item.parent_id
 
 
 def _item(space_id: int, item: TrashRow, row: NodeRow) -> TrashItem:

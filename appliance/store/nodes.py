@@ -18,7 +18,7 @@ __all__ = [
     "Content", "Edge", "Found", "Named", "NewNode", "NodeRow", "Placing", "PurgingRow",
     "SubtreeRow", "ancestors",
     "at_path", "by_id", "children", "children_of", "delete", "find_inside",
-    "find_prefix", "insert", "named", "place", "purging", "purging_children",
+    "find_prefix", "height", "insert", "named", "place", "purging", "purging_children",
     "set_content", "set_meta", "sink", "spaces_purging", "subtree",
 ]  # fmt: skip
 
@@ -202,6 +202,12 @@ async def subtree(conn: Connection, space_id: int, node_id: int, limit: int) -> 
     """Parents before their children, the node itself first."""
     values = {"space_id": space_id, "node_id": node_id, "limit": limit}
     return await ask(conn, SubtreeRow, Q["subtree"], values)
+
+
+async def height(conn: Connection, space_id: int, node_id: int, bound: int) -> int:
+    """Levels of folders below a folder, `bound` when there are at least as many."""
+    values = {"space_id": space_id, "node_id": node_id, "bound": bound}
+    return int(await (await ask_one(conn, Q["height"], values)).fetchone() or 0)
 
 
 async def insert(conn: Connection, space_id: int, new: Sequence[NewNode], now: datetime) -> None:

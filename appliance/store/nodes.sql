@@ -215,6 +215,21 @@ left join lateral (
 ) v on true
 order by found.depth, n.parent_id, n.node_id;
 
+-- name: height
+-- How many levels of folders lie below a folder, looked for down to a bound.
+with recursive below (depth, node_id) as (
+  select 0, %(node_id)s::bigint
+  union all
+  select below.depth + 1, n.node_id
+  from below cross join lateral (
+    select node_id from nodes
+    where space_id = %(space_id)s and parent_id = below.node_id and kind = 'folder'
+    offset 0
+  ) n
+  where below.depth < %(bound)s
+)
+select max(depth) as height from below;
+
 -- name: insert_nodes
 -- New nodes, from arrays of equal length.
 insert into nodes (space_id, node_id, parent_id, name, folded, kind, flags, version_id, size,

@@ -22,7 +22,7 @@ from appliance.services.changing import Changer
 from appliance.services.moves import Moves
 from appliance.services.trash import Trash
 from appliance.settings import Limits
-from appliance.wire.nodes import Copy, Move, RestoreVersion
+from appliance.wire.nodes import Copy, Move, Restore, RestoreVersion
 from appliance.wire.uploads import CommitTarget
 
 
@@ -231,3 +231,38 @@ async def test_restoring_versions_keeps_to_the_count(draw, moves, files, new_hom
     page = await files.versions(home.caller, first.node)
     assert [item.size for item in page.items] == [5, 6]
     assert (await files.space(home.caller, home.space)).used_bytes == 11
+
+
+async def chain(stores, home, first: int, length: int) -> None:
+    """Folders `first`, `first` + 1, ... each within the one before, from the root down."""
+    async with stores.tx(home.space_id) as conn:
+        await conn.execute(
+            "insert into nodes select %(space)s, %(first)s + i,"
+            " case i when 0 then 1 else %(first)s + i - 1 end, 'f' || %(first)s, 'f', 'folder', 0,"
+            " null, 0, 0, 0, null, 0, now() from generate_series(0, %(length)s::integer - 1) i",
+            {"space": home.space_id, "first": first, "length": length},
+        )
+
+
+async def test_no_folder_comes_to_lie_too_deep(moves, trash, draw, stores, home) -> None:
+    """Also by what hangs below it: else a tree could be made deeper move by move."""
+    await chain(stores, home, 1000, 400)
+    await chain(stores, home, 2000, 101)
+    bottom, whole, part = home.node(1399), home.node(2000), home.node(2001)
+    with pytest.raises(TreeTooLarge):
+        await moves.move(home.caller, whole, Move(parent=bottom))
+    with pytest.raises(TreeTooLarge):
+        await moves.copy(home.caller, whole, Copy(parent=bottom, name="copy"))
+    await trash.trash(home.caller, whole)
+    with pytest.raises(TreeTooLarge):
+        await trash.restore(home.caller, whole, Restore(parent=bottom))
+    await trash.restore(home.caller, whole, Restore())
+    await moves.copy(home.caller, part, Copy(parent=bottom, name="copy"))
+    await moves.move(home.caller, part, Move(parent=bottom))
+    deepest = home.node(2100)
+    file = await draw.file(home, "a")
+    await moves.move(home.caller, file.node, Move(parent=deepest))
+    await moves.move(home.caller, deepest, Move(name="renamed"))
+    other = await draw.folder(home, "other")
+    with pytest.raises(TreeTooLarge):
+        await moves.move(home.caller, other, Move(parent=deepest))

@@ -100,6 +100,8 @@ create table nodes (
 create unique index nodes_by_name on nodes (space_id, parent_id, name);
 -- Twins of a folder, and names found by how they begin.
 create index nodes_by_fold on nodes (space_id, folded, parent_id, node_id);
+-- How deep a tree of folders is can be asked without reading its files.
+create index nodes_folders on nodes (space_id, parent_id) where kind = 'folder';
 create index nodes_purging on nodes (space_id, node_id) where parent_id = 3;
 
 -- Immutable content of a file at one time.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.domain.ids import PURGING, ROOT, TRASH
-from appliance.domain.tree import Place, is_within, place_of
+from appliance.domain.tree import Place, depth_of, is_within, place_of
 
 PARENTS = {ROOT: 0, 10: ROOT, 11: 10, 20: TRASH, 21: 20, 30: PURGING, 31: 30, 41: 40}
 
@@ -26,6 +26,10 @@ def test_within() -> None:
     assert is_within(11, ROOT, PARENTS)
     assert not is_within(10, 11, PARENTS)
     assert not is_within(21, 10, PARENTS)
+
+
+def test_depth() -> None:
+    assert [depth_of(node, PARENTS) for node in (ROOT, 10, 11)] == [0, 1, 2]
 
 
 @given(st.lists(st.integers(min_value=0, max_value=1000), min_size=1, max_size=60))

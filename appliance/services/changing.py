@@ -24,7 +24,7 @@ from appliance.domain.access import Caller, Level
 from appliance.domain.clock import Clock
 from appliance.domain.errors import IdempotencyMismatch
 from appliance.domain.ids import IdMaker, Randbits
-from appliance.store import idempotency, journal, spaces
+from appliance.store import idempotency, journal, pipelines, spaces
 from appliance.store.idempotency import StoredAnswer
 from appliance.store.journal import Entry
 from appliance.store.pools import Connection, Stores
@@ -179,7 +179,7 @@ class Changer:
         tried: list[tuple[Draft, T]] = []
 
         async def transaction(conn: Connection) -> tuple[Draft, T]:
-            async with conn.pipeline():
+            async with pipelines.transaction(conn):
                 rows = await spaces.lock(conn, space_id)
                 draft = Draft(caller, space_id, self.clock.now(), self._randbits, rows)
                 if tried and (done := await _committed(conn, space_id, tried)):
@@ -188,7 +188,6 @@ class Changer:
                 if draft.entries:
                     await _close(conn, draft)
                 tried.append((draft, answer))
-                await conn.commit()
                 return draft, answer
 
         try:

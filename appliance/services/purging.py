@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from appliance.domain import ids
 from appliance.domain.names import fold
-from appliance.store import nodes, spaces, trash, versions
+from appliance.store import nodes, pipelines, spaces, trash, versions
 from appliance.store.nodes import Placing, PurgingRow
 from appliance.store.pools import Connection
 
@@ -47,7 +47,7 @@ async def purge_chunk(
     conn: Connection, space_id: int, limit: int, now: datetime, fresh_seconds: int
 ) -> int:
     """How many rows were touched; 0 when nothing is left."""
-    async with conn.pipeline():
+    async with pipelines.transaction(conn):
         await spaces.lock(conn, space_id)
         tops = await (await nodes.purging(conn, space_id, limit)).fetchall()
         folders = [row.node_id for row in tops if row.kind == "folder"]
@@ -67,7 +67,6 @@ async def purge_chunk(
             seen = []
         if done or seen:
             await nodes.delete(conn, space_id, [*done, *seen])
-        await conn.commit()
         return len(tops) + len(below)
 
 

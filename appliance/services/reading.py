@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from appliance.domain.access import Caller, Level, level, require
 from appliance.domain.errors import NotFound
-from appliance.store import spaces
+from appliance.store import pipelines, spaces
 from appliance.store.pools import Connection, Stores
 from appliance.store.rows import Rows
 from appliance.store.spaces import SpaceRow
@@ -74,5 +74,5 @@ async def _look(
     min_seq: int | None,
     work: Callable[[Connection, View], Awaitable[T]],
 ) -> T:
-    async with conn.pipeline():
+    async with pipelines.questions(conn):
         return await work(conn, View(await spaces.space(conn, space_id), caller, space_id, min_seq))

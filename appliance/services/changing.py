@@ -10,6 +10,7 @@ whether the mark that the lost attempt wrote is there. Marks are random, so it c
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -227,16 +228,19 @@ class Changer:
         return answer
 
     async def _tell(self, draft: Draft) -> None:
+        """All at once, in this order on the wire. What is new can't have been cached before."""
         if not draft.entries:
             return
         space_id = draft.space_id
+        told: list[Awaitable[None]] = []
         if self._cache is not None:
-            concerned = {entry.node_id for entry in draft.entries}
-            await self._cache.drop_nodes(space_id, concerned, draft.seq)
+            concerned = {entry.node_id for entry in draft.entries if entry.change != "create"}
+            told.append(self._cache.drop_nodes(space_id, concerned, draft.seq))
             if draft.tree_moved:
-                await self._cache.tree_moved(space_id, draft.seq)
+                told.append(self._cache.tree_moved(space_id, draft.seq))
         if self._wakeups is not None:
-            await self._wakeups.publish(space_id, draft.seq)
+            told.append(self._wakeups.publish(space_id, draft.seq))
+        await asyncio.gather(*told)
 
 
 async def _close(conn: Connection, draft: Draft) -> None:

@@ -42,6 +42,12 @@ _AHEAD = 64  # URLs asked for by one call
 _MARGIN = 30.0  # seconds of a URL's life that aren't counted on
 _ROUNDS = 3
 
+_OVERTAKEN = (NotFound, UploadState, PartMissing, PartMismatch)
+"""What a run sees of an upload that another run of the same file has completed or aborted, and of
+a known blob that has just died: `begin` knows how it stands now."""
+
+_CHANGED = "{} changed while it was being sent."
+
 
 @dataclass(frozen=True, slots=True)
 class BigFiles:
@@ -69,11 +75,19 @@ class BigFiles:
             f"{printable(entry.local)}: {job.why}; {cut.size} bytes cut into {len(cut.chunks)} "
             f"chunks of class {cut.chunk_class} in {seconds:.1f} s"
         )
-        for last in (False, True):
-            begun = await self._begin(cut, entry.path)
-            sent = await self._transfer(entry.local, cut, begun)
+        for last in (False, False, True):
+            try:
+                begun = await self._begin(cut, entry.path)
+                sent = await self._transfer(entry.local, cut, begun)
+            except _OVERTAKEN:
+                if await asyncio.to_thread(_changed, entry.local, seen):
+                    raise FileChanged(_CHANGED.format(printable(entry.local))) from None
+                if last:
+                    raise
+                await asyncio.sleep(0.2)
+                continue
             if await asyncio.to_thread(_changed, entry.local, seen):
-                raise FileChanged(f"{printable(entry.local)} changed while it was being sent.")
+                raise FileChanged(_CHANGED.format(printable(entry.local)))
             wanted = Wanted(
                 replace(entry, size=cut.size, mtime_ns=seen.mtime_ns),
                 upload=begun.upload.id if begun.upload else None,
@@ -84,10 +98,9 @@ class BigFiles:
                 chunks=len(cut.chunks),
             )
             [outcome] = await commit(self.uploads, parents, [wanted])
-            gone = isinstance(outcome.problem, NotFound | UploadState)
-            if last or not (gone and begun.status == "known"):
+            if last or not isinstance(outcome.problem, _OVERTAKEN):
                 return outcome
-        raise AssertionError("the second round returns")
+        raise AssertionError("the last round returns or raises")
 
     async def _begin(self, cut: Cut, path: str) -> BeginOutcome:
         request = BeginUpload(
@@ -108,6 +121,9 @@ class BigFiles:
         if upload is None or begun.status in ("known", "empty"):
             self.listener.explain(f"{printable(local)}: {begun.status}; nothing to send")
             self.listener.skipped(cut.size)
+            return 0
+        if upload.state == "completing":
+            await self._complete(upload)
             return 0
         missing = set(upload.missing)
         left = sum(cut.chunks[part - 1].length for part in missing)

@@ -22,7 +22,7 @@ from appliance.client.transfer.lanes import Lanes
 from appliance.client.transfer.outcome import Listener, Outcome
 from appliance.client.transfer.plan import FileJob
 from appliance.client.transfer.put_bytes import Bytes, UrlExpired, put
-from appliance.domain.errors import Problem
+from appliance.domain.errors import PartMismatch, PartMissing, Problem, UploadState
 from appliance.wire.uploads import BeginOutcome, BeginUpload, ChunkSpec, PartUrl
 
 __all__ = ["LARGEST", "SmallFiles", "batches"]
@@ -31,6 +31,7 @@ LARGEST = (5 << 20) - 1
 _FILES = 500
 _BYTES = 24 << 20
 OVERLAP = 3
+_OVERTAKEN = (UploadState, PartMissing, PartMismatch)
 
 
 def batches(jobs: Sequence[FileJob]) -> Iterator[list[FileJob]]:
@@ -68,7 +69,7 @@ class SmallFiles:
 
         async def one(batch: list[FileJob]) -> None:
             try:
-                for outcome in await self._batch(batch, parents):
+                for outcome in await self._twice(batch, parents):
                     self.listener.finished(outcome)
             finally:
                 room.release()
@@ -77,6 +78,15 @@ class SmallFiles:
             for batch in batches(jobs):
                 await room.acquire()
                 tasks.create_task(one(batch))
+
+    async def _twice(self, jobs: list[FileJob], parents: Mapping[str, str]) -> list[Outcome]:
+        """Another run may have ended the same upload meanwhile: `begin` knows how it stands."""
+        first = await self._batch(jobs, parents)
+        again = {one.local for one in first if isinstance(one.problem, _OVERTAKEN)}
+        if not again:
+            return first
+        second = await self._batch([job for job in jobs if job.entry.local in again], parents)
+        return [one for one in first if one.local not in again] + second
 
     async def _batch(self, jobs: list[FileJob], parents: Mapping[str, str]) -> list[Outcome]:
         read = await asyncio.to_thread(lambda: [_read(job) for job in jobs])
@@ -128,7 +138,7 @@ class SmallFiles:
                 put(self.lanes, url, Bytes(entry.local, one.data), self.endurance)
             except UrlExpired:
                 return failed(
-                    entry, Problem(f"{entry.path}: its upload address expired; put it again.")
+                    entry, UploadState(f"{entry.path}: its upload address expired; put it again.")
                 )
             except Problem as problem:
                 return failed(entry, problem)

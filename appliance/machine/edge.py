@@ -135,6 +135,7 @@ class Edge:
             config_dir=str(self.folder),
             cache_dir=str(cache),
             cache_megabytes=self._cache_megabytes(cache),
+            signin_per_minute=self.options.signins_per_minute,
             run_dir=str(run),
             log_dir=str(self.places.log),
             user=_WORKER_USER if os.geteuid() == 0 else None,

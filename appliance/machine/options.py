@@ -30,6 +30,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     ("STOWBAY_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`"),
     ("STOWBAY_MEMORY", str(Path("/dev", "shm")), "file system in memory for nginx's cache"),
     ("STOWBAY_CACHE_MB", "512", "upper bound of that cache; a quarter of what is free if less"),
+    ("STOWBAY_SIGNINS", "30", "sign-ins a minute that nginx lets through from one address"),
     ("STOWBAY_PORT_BASE", "", "first of the ports when all are to move, for a second instance"),
 )
 
@@ -46,6 +47,7 @@ class Options:
     log_level: str
     memory: Path
     cache_megabytes: int
+    signins_per_minute: int
 
     @property
     def places(self) -> Places:
@@ -86,6 +88,7 @@ def read_options(environ: Mapping[str, str], here: Path) -> Options:
         log_level=_choice(given, "STOWBAY_LOG_LEVEL", _LEVELS),
         memory=(here / given["STOWBAY_MEMORY"]).resolve(),
         cache_megabytes=_count(given, "STOWBAY_CACHE_MB", 16, 1 << 20),
+        signins_per_minute=_count(given, "STOWBAY_SIGNINS", 1, 100_000),
     )
 
 

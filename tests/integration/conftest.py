@@ -21,8 +21,10 @@ def instance(
 ) -> Iterator[Instance]:
     store: str = request.param
     var = tmp_path_factory.mktemp(f"var-{store}")
-    # Parts are frozen here; nobody wants to wait the usual half a minute for each.
-    found = Instance(store, var, free_ports(), {"STOWBAY_LIMITS": '{"request_seconds": 12}'})
+    # Parts are frozen here and polls fuzzed: nobody wants to wait the usual time for each.
+    limits = '{"request_seconds": 12, "long_poll_seconds": 3}'
+    extra = {"STOWBAY_LIMITS": limits, "STOWBAY_SIGNINS": "300"}
+    found = Instance(store, var, free_ports(), extra)
     try:
         found.up()
         yield found

@@ -19,7 +19,9 @@ MINE = r"^/api/v1/(session|account/password)$"  # would sign the run itself out
 
 
 @pytest.mark.parametrize("instance", ["seaweedfs"], indirect=True)
-def test_the_openapi_document_tells_the_truth(instance: Instance, user: User) -> None:
+def test_the_openapi_document_tells_the_truth(
+    instance: Instance, user: User, tmp_path: Path
+) -> None:
     """Long polls are cut short by the bound of `wait`, sign-in has a limit of its own."""
     done = subprocess.run(
         [
@@ -38,6 +40,7 @@ def test_the_openapi_document_tells_the_truth(instance: Instance, user: User) ->
             "--no-color",
             "--max-time=60",
         ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=280,

@@ -24,7 +24,7 @@ __all__ = ["Lanes", "Stopped"]
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - an item
 
-_INTERVAL = 0.7
+_INTERVAL = 0.5
 _GROUP = 8
 """Small transfers that a lane does before it lets go: a hop between threads costs more than one."""
 

@@ -154,7 +154,7 @@ class TestPace:
 
     def test_a_step_without_gain_is_taken_back_and_rests(self) -> None:
         pace = Pace().observe(100, True)
-        assert pace.width == 6
+        assert pace.width == 8
         pace = pace.observe(101, True)
         assert pace.width == 4
         assert pace.observe(100, True).width == 4

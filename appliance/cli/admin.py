@@ -48,6 +48,7 @@ def _document(info: UserInfo) -> dict[str, Any]:
         "created_at": info.created_at.isoformat(),
         "used_bytes": info.used_bytes,
         "quota_bytes": info.quota_bytes,
+        "versions_kept": info.versions_kept,
     }
 
 
@@ -62,7 +63,7 @@ admin.add_command(keys)
 
 @admin.group()
 def user() -> None:
-    """Accounts: add, list, suspend, resume, quota, password."""
+    """Accounts: add, list, suspend, resume, quota, versions, password."""
 
 
 @user.command()
@@ -130,6 +131,15 @@ def quota(login: str, size: str) -> None:
     wanted = parse_size(size)
     info = _with_users(lambda users: users.quota(login, wanted))
     click.echo(f"{login}: {format_size(info.used_bytes)} of {format_size(info.quota_bytes)}")
+
+
+@user.command()
+@click.argument("login")
+@click.argument("count", type=int, metavar="N")
+def versions(login: str, count: int) -> None:
+    """Keep N versions of each of the user's files, the current one counted."""
+    info = _with_users(lambda users: users.versions(login, count))
+    click.echo(f"{login}: {info.versions_kept} versions of each file")
 
 
 @user.command()

@@ -1,4 +1,4 @@
-"""Users as the operator manages them: add, list, suspend, quota, password.
+"""Users as the operator manages them: add, list, suspend, quota, versions, password.
 
 Adding a user touches three keys: the login's, the user's and the space's. Each step is idempotent
 and the next one follows from what the one before has written, so a run that died anywhere is
@@ -27,6 +27,7 @@ from .passwords import MIN_LENGTH, Passwords
 __all__ = ["UserInfo", "Users"]
 
 _MAKE_SPACE = "make-space"
+_MOST_VERSIONS = (1 << 31) - 1  # the column is an integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class UserInfo:
     space_id: int
     used_bytes: int
     quota_bytes: int
+    versions_kept: int
 
 
 class Users:
@@ -141,6 +143,17 @@ class Users:
         )
         return await self.find(login_text)
 
+    async def versions(self, login_text: str, versions_kept: int) -> UserInfo:
+        """The current version counts. Files that have more lose the oldest with their next one."""
+        if not 1 <= versions_kept <= _MOST_VERSIONS:
+            raise BadRequest(f"a file keeps 1 to {_MOST_VERSIONS} versions")
+        user = await self._user(login_text)
+        await self._stores.run(
+            user.space_id,
+            lambda conn: spaces.set_versions_kept(conn, user.space_id, versions_kept),
+        )
+        return await self.find(login_text)
+
     async def set_password(self, login_text: str, password: str) -> None:
         """Signs every device out."""
         _check_password(password)
@@ -186,6 +199,7 @@ class Users:
             space_id=user.space_id,
             used_bytes=0 if space is None else space.used_bytes,
             quota_bytes=0 if space is None else space.quota_bytes,
+            versions_kept=0 if space is None else space.versions_kept,
         )
 
 

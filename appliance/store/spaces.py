@@ -16,8 +16,8 @@ from .pools import Connection
 from .rows import Rows, ask, ask_one
 
 __all__ = [
-    "SpaceRow", "advance", "create", "lock", "reserved", "set_quota", "space", "trash_bytes",
-    "version_bytes",
+    "SpaceRow", "advance", "create", "lock", "reserved", "set_quota", "set_versions_kept",
+    "space", "trash_bytes", "version_bytes",
 ]  # fmt: skip
 
 Q = queries.load(__file__)
@@ -78,6 +78,12 @@ async def set_quota(conn: Connection, space_id: int, quota_bytes: int) -> bool:
     """False when there is no such space."""
     values = {"space_id": space_id, "quota_bytes": quota_bytes}
     return await (await ask_one(conn, Q["set_quota"], values)).fetchone() is not None
+
+
+async def set_versions_kept(conn: Connection, space_id: int, versions_kept: int) -> bool:
+    """False when there is no such space."""
+    values = {"space_id": space_id, "versions_kept": versions_kept}
+    return await (await ask_one(conn, Q["set_versions_kept"], values)).fetchone() is not None
 
 
 async def reserved(

@@ -34,6 +34,11 @@ where space_id = %(space_id)s;
 update spaces set quota_bytes = %(quota_bytes)s where space_id = %(space_id)s
 returning space_id;
 
+-- name: set_versions_kept
+-- A new count of versions; nodes that have more lose theirs with their next version.
+update spaces set versions_kept = %(versions_kept)s where space_id = %(space_id)s
+returning space_id;
+
 -- name: reserved_bytes
 -- What is promised and not yet used: open uploads, aborted ones whose single PUT may still land,
 -- and fresh blobs that no version uses yet.

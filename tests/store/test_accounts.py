@@ -276,6 +276,34 @@ async def test_the_operator_sets_password_and_quota(accounts, users) -> None:
         await users.quota("nobody-here", 123)
 
 
+async def test_the_operator_sets_how_many_versions_a_space_keeps(users, stores) -> None:
+    login = _login()
+    added = await users.add(login, PASSWORD)
+    assert added.versions_kept == Limits().versions_kept
+    assert (await users.versions(login, 3)).versions_kept == 3
+    async with stores.tx(added.space_id) as conn:
+        space = await (await spaces.space(conn, added.space_id)).fetchone()
+    assert space is not None
+    assert (space.versions_kept, space.quota_bytes) == (3, added.quota_bytes)
+    for refused in (0, -1, 1 << 31):
+        with pytest.raises(BadRequest):
+            await users.versions(login, refused)
+    with pytest.raises(NotFound):
+        await users.versions("nobody-here", 3)
+    assert (await users.find(login)).versions_kept == 3
+
+
+async def test_the_stored_password_is_argon2id_with_owasps_parameters(users, stores) -> None:
+    added = await users.add(_login(), PASSWORD)
+    async with stores.tx(added.user_id) as conn:
+        row = await (
+            await conn.execute(
+                "select password_hash from users where user_id = %s", (added.user_id,)
+            )
+        ).fetchone()
+    assert row.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 async def test_a_sign_in_that_a_new_password_overtakes_gets_no_token(
     accounts, users, passwords, monkeypatch
 ) -> None:

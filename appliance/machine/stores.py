@@ -2,7 +2,7 @@
 
 Both listen on loopback only. Their root credential exists for provisioning and is used by
 nothing that runs afterwards. Data of both may lie side by side under `var`; which one is used is
-the choice of STORE. Facts behind the options: docs/explanation, "object stores".
+the choice of STORE. Facts behind the options: docs/explanation/decisions/0004.
 """
 
 from __future__ import annotations

@@ -89,3 +89,17 @@ def test_the_database_driver_and_the_store_sdk_stay_in_their_rooms() -> None:
         for module in _imports(path):
             allowed = homes.get(module.split(".")[0])
             assert allowed is None or room in allowed, f"{_name(path)} imports {module}"
+
+
+def test_the_contract_on_the_users_command_names_all_of_its_modules() -> None:
+    import tomllib
+
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (sources,) = [
+        contract["source_modules"]
+        for contract in contracts["contracts"]
+        if contract["name"] == "the user's command never imports a server room"
+    ]
+    found = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
+    operators = {"__init__", "admin", "admin_keys"}
+    assert set(sources) == {f"appliance.cli.{name}" for name in found - operators}

@@ -154,11 +154,11 @@ def test_nothing_is_written_through_a_link_or_outside(tmp_path: Path) -> None:
     root.mkdir()
     (root / "sub").symlink_to(outside)
     found = [
-        Remote(node(id="n1", kind="folder", name="root"), "/root", str(root)),
-        Remote(node(id="n2", kind="folder", name="sub"), "/root/sub", str(root / "sub")),
-        Remote(node(id="n3", name="f"), "/root/sub/f", str(root / "sub" / "f")),
-        Remote(node(id="n4", name="../up"), "/root/../up", str(root / "../up")),
-        Remote(node(id="n5", name=".."), "/root/..", str(root / "..")),
+        Remote(node(id="n1", kind="folder", name="root"), "/top", str(root)),
+        Remote(node(id="n2", kind="folder", name="sub"), "/top/sub", str(root / "sub")),
+        Remote(node(id="n3", name="f"), "/top/sub/f", str(root / "sub" / "f")),
+        Remote(node(id="n4", name="../up"), "/top/../up", str(root / "../up")),
+        Remote(node(id="n5", name=".."), "/top/..", str(root / "..")),
     ]
     plan = pull_plan.make(found)
     assert {remote.node.id: problem.code for remote, problem in plan.failed} == {

@@ -41,20 +41,22 @@ def endpoint(route: Route, context: Context) -> Callable[[web.Request], Awaitabl
     limit = settings.limits.body_bytes
     no_query = route.query() if not route.query.__struct_fields__ else None
 
+    polls = "wait" in route.query.__struct_fields__
+    bound = settings.limits.request_seconds + (settings.limits.long_poll_seconds if polls else 0)
+
     async def serve(request: web.Request) -> web.Response:
         """Within a bound, also when a part hangs: what was begun is finished by a repeated call."""
-        query = no_query if no_query is not None else read_query(request.query, route.query)
-        bound = settings.limits.request_seconds + (getattr(query, "wait", None) or 0)
         try:
             async with asyncio.timeout(bound):
-                return await answer(request, query)
+                return await answer(request)
         except TimeoutError as error:
             raise Unavailable("This took too long; try again.", retry_after=5) from error
 
-    async def answer(request: web.Request, query: msgspec.Struct) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         caller = None
         if route.auth and not route.identifies:
             caller = await services.accounts.authenticate(headers.bearer(request.headers))
+        query = no_query if no_query is not None else read_query(request.query, route.query)
         body = None if decoder is None else await _body(request, decoder, limit)
         call = Call(request, services, settings, stopping, query, body, caller)
         return _response(route, await route.handler(call))

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from appliance.wire.fields import Id, Limit
+from appliance.wire.nodes import Bind
 
 __all__ = [
     "ChangesQuery", "ChunksQuery", "ContentQuery", "DeleteQuery", "FindQuery", "NoQuery", "Page",
@@ -56,6 +57,7 @@ class ChunksQuery(Query, frozen=True, kw_only=True):
 class ContentQuery(Query, frozen=True, kw_only=True):
     version: Id | None = None
     disposition: Literal["attachment", "inline"] = "attachment"
+    bind: Bind | None = None
 
 
 class ChangesQuery(Query, frozen=True, kw_only=True):

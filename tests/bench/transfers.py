@@ -73,6 +73,7 @@ def big_file(bench: Bench, nginx: Rclone, direct: Rclone, size: int) -> list[Com
     put = Comparison("put one big file", "rclone, same nginx", 0.9)
     put_direct = Comparison("put one big file", "rclone, store directly", None)
     cold = Comparison("get it, edge cache cold", "rclone, same nginx", 0.7)
+    cold_direct = Comparison("get it, edge cache cold", "rclone, store directly", None)
     hot = Comparison("get it, edge cache hot", "rclone, same nginx", 1.0)
     for turn in range(bench.rounds):
         source, back = bench.folder / "big", bench.folder / "big.back"
@@ -96,17 +97,26 @@ def big_file(bench: Bench, nginx: Rclone, direct: Rclone, size: int) -> list[Com
         put_direct.ours.append(put.ours[-1])
         bench.compare(cold, get_ours, get_theirs)
         run(["cmp", source, back], os.environ)
+        back.unlink()
+        cold_direct.theirs.append(direct.get(f"direct-{name}", back))
+        cold_direct.ours.append(cold.ours[-1])
         get_ours()  # the second fetch writes the cache
         bench.compare(hot, get_ours, get_theirs)
         run(["cmp", source, back], os.environ)
         source.unlink()
         back.unlink()
-    return [put, put_direct, cold, hot]
+    return [put, put_direct, cold, cold_direct, hot]
 
 
-def small_files(bench: Bench, direct: Rclone, count: int, size: int) -> list[Comparison]:
-    put = Comparison(f"put {count} files of {size} B", "rclone, store directly", 0.7)
-    get = Comparison(f"get {count} files of {size} B", "rclone, store directly", 0.7)
+def small_files(
+    bench: Bench, nginx: Rclone, direct: Rclone, count: int, size: int
+) -> list[Comparison]:
+    what = f"{count} files of {size} B"
+    put = Comparison(f"put {what}", "rclone, store directly", 0.7)
+    put_nginx = Comparison(f"put {what}", "rclone, same nginx", None)
+    get = Comparison(f"get {what}, cold", "rclone, store directly", 0.7)
+    get_nginx = Comparison(f"get {what}, cold", "rclone, same nginx", None)
+    hot = Comparison(f"get {what}, hot", "rclone, store directly", None)
     for turn in range(bench.rounds):
         source, back = bench.folder / f"small-{turn}", bench.folder / "small.back"
         for number in range(count):
@@ -128,8 +138,15 @@ def small_files(bench: Bench, direct: Rclone, count: int, size: int) -> list[Com
             lambda source=source: bench.stowbay("put", source, "/"),
             lambda source=source, turn=turn: direct.put(source, f"small-{turn}"),
         )
+        put_nginx.ours.append(put.ours[-1])
+        put_nginx.theirs.append(nginx.put(source, f"nginx-small-{turn}"))
         bench.compare(get, get_ours, get_theirs)
+        shutil.rmtree(back)
+        get_nginx.ours.append(get.ours[-1])
+        get_nginx.theirs.append(nginx.get(f"nginx-small-{turn}", back, folder=True))
+        get_ours()  # the second fetch writes the cache
+        bench.compare(hot, get_ours, get_theirs)
         run(["diff", "-r", source, back / source.name], os.environ)
         shutil.rmtree(source)
         shutil.rmtree(back)
-    return [put, get]
+    return [put, put_nginx, get, get_nginx, hot]

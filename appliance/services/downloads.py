@@ -67,6 +67,13 @@ class _Terms:
     cookie_hash: str | None = None
     back: str | None = None
 
+    def way_back(self, node: str, version: str) -> str:
+        """The stable URL's path, which asks for the same condition again."""
+        if self.back is not None:
+            return self.back
+        bind = "&bind=address" if self.client_ip else "&bind=cookie" if self.cookie_hash else ""
+        return f"/api/v1/nodes/{node}/content?version={version}{bind}"
+
 
 class Downloads:
     def __init__(
@@ -106,9 +113,15 @@ class Downloads:
         return self._made(target, found.get(0), terms, self._clock.now())
 
     async def tickets(
-        self, caller: Caller, request: TicketRequest, min_seq: int | None = None
+        self,
+        caller: Caller,
+        request: TicketRequest,
+        min_seq: int | None = None,
+        client_ip: str | None = None,
+        cookie_hash: str | None = None,
     ) -> Tickets:
         """One outcome for each target, in their order; one query for each space among them."""
+        terms = _Terms("attachment", client_ip, cookie_hash)
         outcomes: dict[int, TicketOutcome] = {}
         spaces: dict[int, list[_Target]] = {}
         for place, asked in enumerate(request.targets):
@@ -124,7 +137,7 @@ class Downloads:
             except NotFound as problem:
                 outcomes |= {target.place: _failed(problem) for target in targets}
                 continue
-            outcomes |= await asyncio.to_thread(self._all_made, targets, found)
+            outcomes |= await asyncio.to_thread(self._all_made, targets, found, terms)
         return Tickets(items=[outcomes[place] for place in range(len(request.targets))])
 
     async def mismatch(self, caller: Caller, node: str, request: Mismatch) -> None:
@@ -181,14 +194,16 @@ class Downloads:
         return await reading(self._stores, caller, space_id, min_seq, work)
 
     def _all_made(
-        self, targets: Sequence[_Target], found: dict[int, ContentRow]
+        self, targets: Sequence[_Target], found: dict[int, ContentRow], terms: _Terms
     ) -> dict[int, TicketOutcome]:
         now = self._clock.now()
-        return {t.place: self._outcome(t, found.get(t.place), now) for t in targets}
+        return {t.place: self._outcome(t, found.get(t.place), terms, now) for t in targets}
 
-    def _outcome(self, target: _Target, row: ContentRow | None, now: datetime) -> TicketOutcome:
+    def _outcome(
+        self, target: _Target, row: ContentRow | None, terms: _Terms, now: datetime
+    ) -> TicketOutcome:
         try:
-            ticket = self._made(target, row, _Terms("attachment"), now)
+            ticket = self._made(target, row, terms, now)
         except Problem as problem:
             return _failed(problem)
         chunks = None if row is None or row.chunk_list is None else _chunks(row.chunk_list)
@@ -239,7 +254,7 @@ class Downloads:
             fn=name,
             ct=_TYPES.guess_type(name, strict=True)[0] or _OCTETS,
             dp=terms.disposition,
-            back=terms.back or f"/api/v1/nodes/{node}/content?version={version}",
+            back=terms.way_back(node, version),
             rng=sliced,
             ip=terms.client_ip,
             ck=terms.cookie_hash,

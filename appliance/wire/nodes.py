@@ -153,6 +153,15 @@ class Ticket(Answer, frozen=True, kw_only=True):
     etag: str
 
 
+Bind = Annotated[
+    Literal["address", "cookie"],
+    Meta(
+        description="The ticket is good only from the address that asked for it, or only with the "
+        "cookie `stowbay_bind` that came with the request."
+    ),
+]
+
+
 class TicketTarget(Request, frozen=True, kw_only=True):
     node: Id
     version: Id | None = None
@@ -162,6 +171,7 @@ class TicketRequest(Request, frozen=True, kw_only=True):
     targets: Annotated[list[TicketTarget], Meta(min_length=1, max_length=1000)]
     chunks: bool = False
     """With the chunk list of each blob of at most 16 chunks."""
+    bind: Bind | None = None
 
 
 class TicketOutcome(Answer, frozen=True, kw_only=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import ssl
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from . import protocol as p
-from .instance import Instance, User, free_ports
+from .instance import Instance, Reply, User, free_ports
 
 MIB = 1 << 20
 
@@ -151,6 +153,82 @@ def test_keys_rotate_without_a_refused_download(instance: Instance, user: User) 
         time.sleep(0.5)
     for url in (before, during, after):
         assert user.instance.call("GET", url).body == b"r" * 1000
+
+
+def _from_address(instance: Instance, source: str, url: str, **headers: str) -> Reply:
+    """A GET over a connection from another of this machine's addresses."""
+    place = urlsplit(url if url.startswith("https:") else instance.url + url)
+    assert place.port is not None
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1",
+        place.port,
+        timeout=60,
+        source_address=(source, 0),
+        context=ssl.create_default_context(cafile=str(instance.ca)),
+    )
+    try:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", f"{place.path}?{place.query}", headers=given)
+        reply = connection.getresponse()
+        return Reply(reply.status, reply.headers, reply.read())
+    finally:
+        connection.close()
+
+
+def _claims(url: str) -> dict[str, object]:
+    return _decode(_parts(url)[1][1])
+
+
+def test_a_ticket_bound_to_an_address_is_refused_from_another(user: User) -> None:
+    instance, data = user.instance, p.content(1000)
+    node = p.stored(user, "here only", data)["node"]
+    body = {"targets": [{"node": node}], "bind": "address"}
+    (item,) = user.call("POST", "/api/v1/tickets", body).json["items"]
+    for url in (p.ticket(user, node, "?bind=address")["url"], item["ticket"]["url"]):
+        assert _from_address(instance, "127.0.0.1", url).body == data
+        forged = {"X_Forwarded_For": "127.0.0.1", "X_Real_IP": "127.0.0.1"}
+        reply = _from_address(instance, "127.0.0.2", url, **forged)
+        assert (reply.status, reply.json["code"]) == (403, "ticket-wrong-address")
+        back = str(_claims(url)["back"])
+        again = user.call("GET", back, Accept="application/json").json["url"]
+        assert _claims(again)["ip"] == "127.0.0.1"
+    free = p.ticket(user, node)["url"]
+    assert _from_address(instance, "127.0.0.2", free).body == data
+
+
+def test_the_address_of_a_ticket_is_the_connection_s_own(user: User) -> None:
+    data = p.content(1000)
+    path = f"/api/v1/nodes/{p.stored(user, 'there only', data)['node']}/content?bind=address"
+    lie = {"X_Forwarded_For": "127.0.0.1", "Accept": "application/json"}
+    bearer = f"Bearer {user.token}"
+    made = _from_address(user.instance, "127.0.0.2", path, Authorization=bearer, **lie)
+    url = made.json["url"]
+    assert _claims(url)["ip"] == "127.0.0.2"
+    assert _from_address(user.instance, "127.0.0.2", url).body == data
+    assert _from_address(user.instance, "127.0.0.1", url).status == 403
+
+
+def test_a_ticket_bound_to_a_cookie_needs_that_cookie(user: User) -> None:
+    instance, data = user.instance, p.content(1000)
+    node = p.stored(user, "one browser", data)["node"]
+    path = f"/api/v1/nodes/{node}/content?bind=cookie"
+    mine, other = "stowbay_bind=" + "m" * 32, "stowbay_bind=" + "o" * 32
+    without = user.call("GET", path)
+    assert (without.status, without.json["code"]) == (400, "bad-request")
+    assert "stowbay_bind" in without.json["detail"]
+    body = {"targets": [{"node": node}], "bind": "cookie"}
+    assert user.call("POST", "/api/v1/tickets", body).status == 400
+    (item,) = user.call("POST", "/api/v1/tickets", body, Cookie=mine).json["items"]
+    redirect = user.call("GET", path, Accept="*/*", Cookie=mine)
+    assert redirect.status == 302
+    for url in (redirect.headers["Location"], item["ticket"]["url"]):
+        for cookies in ({}, {"Cookie": other}, {"Cookie": f"{mine}x"}, {"Cookie": "stowbay_bind="}):
+            reply = instance.call("GET", url, headers=cookies)
+            assert (reply.status, reply.json["code"]) == (403, "ticket-wrong-cookie")
+        assert instance.call("GET", url, headers={"Cookie": f"a=b; {mine}"}).body == data
+        back = str(_claims(url)["back"])
+        assert user.call("GET", back, Accept="*/*").status == 400
+        assert user.call("GET", back, Accept="*/*", Cookie=mine).status == 302
 
 
 @pytest.fixture(scope="module")

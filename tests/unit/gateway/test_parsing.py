@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import MultiDict
+from multidict import CIMultiDict, MultiDict
 
 from appliance.domain.errors import BadRequest, Unauthorized
 from appliance.gateway import headers
 from appliance.gateway.bodies import read_query
-from appliance.gateway.queries import ChangesQuery, DeleteQuery, FindQuery, Page
+from appliance.gateway.queries import ChangesQuery, ContentQuery, DeleteQuery, FindQuery, Page
 
 
 def test_a_page_has_defaults() -> None:
@@ -38,6 +38,51 @@ def test_a_bad_page_names_the_field(query: dict[str, str]) -> None:
     with pytest.raises(BadRequest) as refused:
         read_query(MultiDict(query), Page)
     assert next(iter(query)) in refused.value.detail
+
+
+def test_a_ticket_is_bound_to_an_address_or_a_cookie() -> None:
+    assert read_query(MultiDict(), ContentQuery).bind is None
+    assert read_query(MultiDict(bind="cookie"), ContentQuery).bind == "cookie"
+    with pytest.raises(BadRequest, match="bind"):
+        read_query(MultiDict(bind="session"), ContentQuery)
+
+
+def test_the_address_is_the_one_that_nginx_saw() -> None:
+    for address in ("192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"):
+        given = CIMultiDict({"X-Forwarded-For": address})
+        assert headers.client_address(given, "127.0.0.1") == address
+    assert headers.client_address(CIMultiDict(), "127.0.0.1") == "127.0.0.1"
+    twins = CIMultiDict([("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-For", "192.0.2.8")])
+    lists = CIMultiDict({"X-Forwarded-For": "192.0.2.7, 192.0.2.8"})
+    for wrong in (twins, lists, CIMultiDict({"X-Forwarded-For": "unix:"}), CIMultiDict()):
+        with pytest.raises(BadRequest, match="address"):
+            headers.client_address(wrong, None)
+
+
+def test_the_bind_cookie_is_read_as_the_edge_reads_it() -> None:
+    value = "0123456789abcdef"
+    for cookies in (
+        f"stowbay_bind={value}",
+        f"a=b;stowbay_bind={value};c",
+        f"a; Stowbay_Bind={value}",
+    ):
+        assert headers.bind_cookie(CIMultiDict({"Cookie": cookies})) == value
+    two = CIMultiDict([("Cookie", "a=b"), ("Cookie", f"stowbay_bind={value}")])
+    assert headers.bind_cookie(two) == value
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        "", "stowbay_bind", "stowbay_bind=", "stowbay_bind=0123456789abcdef ;a=b",
+        "other=0123456789abcdef", "stowbay_bind=guessable",
+        'stowbay_bind="0123456789abcdef"', "stowbay_bind=0123456789abcdef\u00e9",
+        "stowbay_bind=0123456789abcdef; STOWBAY_BIND=0123456789abcdefg",
+    ],
+)  # fmt: skip
+def test_what_is_no_bind_cookie_is_refused_by_its_name(cookies: str) -> None:
+    with pytest.raises(BadRequest, match="stowbay_bind"):
+        headers.bind_cookie(CIMultiDict({"Cookie": cookies}))
 
 
 def test_null_is_no_value_and_twins_are_refused() -> None:

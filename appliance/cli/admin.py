@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from appliance import __version__, settings
 from appliance.domain.errors import Conflict, Problem
@@ -36,7 +37,7 @@ def _with_users(work: Callable[[Users], Awaitable[T]]) -> T:
 def _password(file: str | None) -> str:
     if file is not None:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
-        return text.removesuffix("\n")
+        return text.partition("\n")[0]
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
@@ -162,4 +163,7 @@ def main() -> None:
             sys.exit(1)
         except FileNotFoundError as error:
             click.echo(f"stowbay-admin: {error.filename} does not exist", err=True)
+            sys.exit(2)
+        except msgspec.DecodeError as error:
+            click.echo(f"stowbay-admin: the settings are wrong: {error}", err=True)
             sys.exit(2)

@@ -78,7 +78,10 @@ __all__ = [
 
 
 class Problem(Exception):
-    """`extra` is JSON-able and goes into the problem+json body; `retry_after` is in seconds."""
+    """The server's log has the reason, under the answer's `request_id`.
+
+    `extra` is JSON-able and goes into the problem+json body; `retry_after` is in seconds.
+    """
 
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on the server"

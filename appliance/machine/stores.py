@@ -104,7 +104,7 @@ def seaweedfs_service(
             "-logtostderr=true",
             "-v=0",
             "server",
-            "-disableHttp",  # gRPC only between its parts: no port that serves files unasked
+            "-disableHttp",  # the master's; no port serves files unasked (decision 0004)
             "-filer.disableHttp",
             f"-dir={data}",
             "-ip=127.0.0.1",

@@ -115,6 +115,11 @@ async def _load(
                 times.append(time.perf_counter() - began)
             else:
                 failures += 1
+            if b"\r\nconnection: close" in head.lower():  # nginx, after a thousand requests
+                writer.close()
+                reader, writer = await asyncio.open_connection(
+                    address.hostname, address.port, ssl=context
+                )
         writer.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))

@@ -91,8 +91,9 @@ class User:
     def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """A client command left running, for tests that kill it."""
         self.sign_in_client()
+        # A shell's background job ignores SIGINT, and hands that down to all it starts.
         return subprocess.Popen(
-            [str(BIN / "stowbay"), *map(str, args)],
+            ["env", "--default-signal=INT", str(BIN / "stowbay"), *map(str, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -88,7 +88,7 @@ async def test_whatever_is_cut_off_rows_and_store_agree_in_the_end(
         assert await world.bytes_of(key) == bodies[fingerprint]
     await labour.run(labour.reconcile)
     (audit,) = await rows_of(world, "select found from audits")
-    assert audit.found == {"orphan": 0, "lost": 0, "size": 0}
+    assert audit.found == {"orphan": 0, "lost": 0, "size": 0, "upload": 0}
     assert [await world.unfinished(key) for key in keys] == [0] * len(keys)
 
     world.clock.forward(days=2)

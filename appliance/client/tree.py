@@ -149,6 +149,7 @@ class HistoryCalls:
             f"nodes/{_id(node)}/versions/{_id(version)}/restore",
             Node,
             body=RestoreVersion(base=base),
+            keyed=True,
         )
 
     async def trashed(self) -> AsyncIterator[TrashItem]:
@@ -169,4 +170,6 @@ class HistoryCalls:
         await self.api.call("DELETE", f"spaces/{self.space_id}/trash", type(None))
 
     async def restore(self, node: str, request: Restore) -> Node:
-        return await self.api.call("POST", f"nodes/{_id(node)}/restore", Node, body=request)
+        return await self.api.call(
+            "POST", f"nodes/{_id(node)}/restore", Node, body=request, keyed=True
+        )

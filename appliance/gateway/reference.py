@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from appliance.domain.errors import ALL, Problem
+from appliance.domain.errors import ALL, IdempotencyMismatch, Problem
 from appliance.gateway.problems import CONTENT_TYPE, status_of, type_of
 from appliance.gateway.routes import ROUTES
 from appliance.telemetry.metrics import TABLE
@@ -59,7 +59,11 @@ def errors() -> str:
 def _error_row(code: str, kind: type[Problem]) -> str:
     note = inspect.cleandoc(kind.__dict__.get("__doc__") or "").split("\n\n")[0].replace("\n", " ")
     meaning = f"{kind.title}. {note}".strip()
-    where = [f"`{r.method} {r.path}`" for r in ROUTES if code in r.errors]
+    where = [
+        f"`{r.method} {r.path}`"
+        for r in ROUTES
+        if code in r.errors or (r.idempotent and code == IdempotencyMismatch.code)
+    ]
     return f"| `{code}` | {status_of(code)} | {meaning} | {'<br>'.join(where)} |"
 
 

@@ -120,7 +120,7 @@ NODES = (
     Route(
         method="POST", path="/nodes/{node}/restore", handler=nodes.restore, tag="trash",
         summary="Out of the trash, to where it was or elsewhere.",
-        request=n.Restore, answer=n.Node, writes=True, errors=_MOVE_ERRORS,
+        request=n.Restore, answer=n.Node, writes=True, idempotent=True, errors=_MOVE_ERRORS,
     ),
 )  # fmt: skip
 
@@ -134,7 +134,7 @@ CONTENT = (
         method="POST", path="/nodes/{node}/versions/{version}/restore",
         handler=content.restore_version, tag="content",
         summary="Make an old version the current one; no byte moves.",
-        request=n.RestoreVersion, answer=n.Node, writes=True,
+        request=n.RestoreVersion, answer=n.Node, writes=True, idempotent=True,
         errors=("conflict", "version-gone", "blob-quarantined", "parent-trashed"),
     ),
     Route(
@@ -164,8 +164,8 @@ UPLOADS = (
         method="POST", path="/spaces/{space}/uploads", handler=uploads.begin, tag="uploads",
         summary="Begin uploads: known, resume or new, with the first URLs.",
         request=u.Begin, answer=u.Begun, idempotent=True,
-        errors=("invalid-chunk-list", "idempotency-mismatch", "quota-exceeded",
-                "store-unavailable", "store-full"),
+        errors=("invalid-chunk-list", "quota-exceeded", "store-unavailable",
+                "store-full"),
     ),
     Route(
         method="GET", path="/spaces/{space}/uploads", handler=uploads.list_open, tag="uploads",
@@ -209,7 +209,7 @@ UPLOADS = (
         method="POST", path="/spaces/{space}/commits", handler=uploads.commit, tag="uploads",
         summary="Place blobs, folders and links at names, with an answer for each.",
         request=u.Commit, answer=u.Committed, idempotent=True, writes=True,
-        errors=("idempotency-mismatch", "quota-exceeded", "store-unavailable"),
+        errors=("quota-exceeded", "store-unavailable"),
     ),
 )  # fmt: skip
 

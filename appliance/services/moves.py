@@ -102,7 +102,12 @@ class Moves:
         return await self._changer.change(caller, space_id, work, once)
 
     async def restore_version(
-        self, caller: Caller, node: str, version: str, request: RestoreVersion
+        self,
+        caller: Caller,
+        node: str,
+        version: str,
+        request: RestoreVersion,
+        idempotency_key: str | None = None,
     ) -> Written[Node]:
         """The old content as a new version: history only grows at its end."""
         space_id, node_id = ids.decode("n", node)
@@ -161,7 +166,8 @@ class Moves:
                 await versions.release(conn, space_id, sorted(freed), draft.now + fresh)
             return await read_back(conn, space_id, node_id, trashed=False)
 
-        return await self._changer.change(caller, space_id, work)
+        once = Once.of(idempotency_key, f"restore {version} of {node}", request, Node)
+        return await self._changer.change(caller, space_id, work, once)
 
 
 def _within(space_id: int, text: str, kind: str = "n") -> int:

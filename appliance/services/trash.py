@@ -23,7 +23,7 @@ from appliance.store.trash import TrashRow
 from appliance.wire.nodes import Node, Restore, TrashItem, TrashPage
 
 from . import page_marks
-from .changing import Changer, Draft
+from .changing import Changer, Draft, Once
 from .node_answers import node_answer, shown_name, trash_name
 from .purging import empty_chunk, purge_chunk
 from .reading import View, reading
@@ -79,7 +79,9 @@ class Trash:
 
         return await self._changer.change(caller, space_id, work)
 
-    async def restore(self, caller: Caller, node: str, request: Restore) -> Written[Node]:
+    async def restore(
+        self, caller: Caller, node: str, request: Restore, idempotency_key: str | None = None
+    ) -> Written[Node]:
         """Back to where it was, unless told otherwise.
 
         Raises ParentTrashed when that folder is gone and no other is named, NameTaken when the
@@ -122,7 +124,8 @@ class Trash:
             draft.tree_moved = row.kind == "folder"
             return await read_back(conn, space_id, node_id, trashed=False)
 
-        return await self._changer.change(caller, space_id, work)
+        once = Once.of(idempotency_key, f"restore {node}", request, Node)
+        return await self._changer.change(caller, space_id, work, once)
 
     async def page(
         self,

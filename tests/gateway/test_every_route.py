@@ -113,7 +113,10 @@ async def test_versions(user: User) -> None:
     place = f"/nodes/{first['node']}/versions"
     versions = (await user.get(place))["items"]
     assert [version["current"] for version in versions] == [True, False]
-    restored = await user.post(f"{place}/{first['version']}/restore", {})
+    key = {"Idempotency-Key": "restored-once"}
+    restored = await user.post(f"{place}/{first['version']}/restore", {}, headers=key)
+    assert restored == await user.post(f"{place}/{first['version']}/restore", {}, headers=key)
+    assert len((await user.get(place))["items"]) == 3
     assert restored["size"] == len(CONTENT)
     body = {"version": restored["version"], "index": 0}
     answer, problem = await user.send("POST", f"/nodes/{first['node']}/mismatch", json=body)

@@ -10,6 +10,7 @@ import pytest
 from appliance.domain.errors import (
     Conflict,
     Cycle,
+    IdempotencyMismatch,
     InvalidName,
     NameTaken,
     NotFound,
@@ -221,6 +222,28 @@ async def test_an_old_version_becomes_current_as_a_new_one(draw, moves, files, h
     other = await draw.file(home, "b")
     with pytest.raises(VersionGone):
         await moves.restore_version(home.caller, first.node, other.version, RestoreVersion())
+
+
+async def test_a_repeated_restore_by_its_key_makes_one_version(draw, moves, files, home) -> None:
+    first = await draw.file(home, "a", size=5)
+    second = await draw.file(home, "a", size=6, base=first.version)
+    wanted = RestoreVersion(base=second.version)
+    told = await moves.restore_version(home.caller, first.node, first.version, wanted, "k")
+    again = await moves.restore_version(home.caller, first.node, first.version, wanted, "k")
+    assert again == told
+    assert len((await files.versions(home.caller, first.node)).items) == 3
+    for version, other in ((second.version, wanted), (first.version, RestoreVersion())):
+        with pytest.raises(IdempotencyMismatch):
+            await moves.restore_version(home.caller, first.node, version, other, "k")
+
+
+async def test_a_repeated_restore_from_the_trash_by_its_key(draw, trash, home) -> None:
+    folder = await draw.folder(home, "a")
+    await trash.trash(home.caller, folder)
+    told = await trash.restore(home.caller, folder, Restore(name="b"), "k")
+    assert await trash.restore(home.caller, folder, Restore(name="b"), "k") == told
+    with pytest.raises(Conflict):
+        await trash.restore(home.caller, folder, Restore(name="b"), "another")
 
 
 async def test_restoring_versions_keeps_to_the_count(draw, moves, files, new_home) -> None:

@@ -36,7 +36,7 @@ async def versions(call: Call[Page, None]) -> Versions:
 
 async def restore_version(call: Call[NoQuery, RestoreVersion]) -> Written[Node]:
     return await call.services.moves.restore_version(
-        call.caller, call.path("node"), call.path("version"), call.body
+        call.caller, call.path("node"), call.path("version"), call.body, call.idempotency_key
     )
 
 

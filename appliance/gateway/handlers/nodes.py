@@ -41,7 +41,9 @@ async def delete(call: Call[DeleteQuery, None]) -> Written[Node] | Written[None]
 
 
 async def restore(call: Call[NoQuery, Restore]) -> Written[Node]:
-    return await call.services.trash.restore(call.caller, call.path("node"), call.body)
+    return await call.services.trash.restore(
+        call.caller, call.path("node"), call.body, call.idempotency_key
+    )
 
 
 async def trash(call: Call[Page, None]) -> TrashPage:

@@ -42,6 +42,13 @@ def test_a_route_is_described_whole(route: Route) -> None:
     assert (route.answer is None) == (route.status in (202, 204))
 
 
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "POST" and r.writes], ids=_name)
+def test_a_post_that_writes_can_be_repeated(route: Route) -> None:
+    operation = DESCRIBED["paths"][PREFIX + route.path]["post"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}
+    assert str(status_of("idempotency-mismatch")) in operation["responses"]
+
+
 def test_operations_have_names_of_their_own() -> None:
     names = [o["operationId"] for path in DESCRIBED["paths"].values() for o in path.values()]
     assert len(set(names)) == len(names) == len(ROUTES)

@@ -95,6 +95,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppServices]:
         completion = Completion(
             stores=stores, clock=clock, limits=limits, control=control, observe=crash
         )
+        stack.push_async_callback(completion.settle)
         changer = Changer(
             stores=stores, ids=ids, clock=clock, randbits=secrets.randbits, cache=cache,
             wakeups=wakeups,

@@ -15,15 +15,21 @@ from aiobotocore.session import get_session
 
 from appliance.settings import Credential, ObjectStore
 
-__all__ = ["CONNECT_SECONDS", "POOL", "READ_SECONDS", "TRIES", "s3_client"]
+__all__ = ["COMPLETE_SECONDS", "CONNECT_SECONDS", "POOL", "READ_SECONDS", "TRIES", "s3_client"]
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0  # Complete of 10,000 parts is the slowest answer
+READ_SECONDS = 30.0
+COMPLETE_SECONDS = 240.0  # 10,000 parts, on a store that has just been restarted
 POOL = 50  # connections of one process
 TRIES = 3  # the first one included; with the SDK's jittered pause in between
 
 
-def s3_client(store: ObjectStore, credential: Credential) -> AbstractAsyncContextManager[Any]:
+def s3_client(
+    store: ObjectStore,
+    credential: Credential,
+    *,
+    read_seconds: float = READ_SECONDS,
+) -> AbstractAsyncContextManager[Any]:
     session = get_session()
     session.set_config_variable("profile", None)
     context: AbstractAsyncContextManager[Any] = session.create_client(
@@ -34,7 +40,7 @@ def s3_client(store: ObjectStore, credential: Credential) -> AbstractAsyncContex
         aws_secret_access_key=credential.secret_key,
         config=AioConfig(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=read_seconds,
             max_pool_connections=POOL,
             retries={"mode": "standard", "total_max_attempts": TRIES},
             s3={"addressing_style": "path"},

@@ -9,13 +9,13 @@ says what doing it again does.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from appliance.domain.errors import StoreUnavailable
-from appliance.objects.connection import s3_client
+from appliance.objects.connection import COMPLETE_SECONDS, s3_client
 from appliance.objects.errors import InvalidParts, NoSuchObject, store_errors
 from appliance.objects.parts import StoredPart, listed, parsed
 from appliance.objects.presign import MAX_PARTS
@@ -46,15 +46,20 @@ class ObjectControl:
     def __init__(self, store: ObjectStore) -> None:
         self._bucket = store.bucket
         self._minio = store.kind == "minio"
-        self._context: AbstractAsyncContextManager[Any] = s3_client(store, store.control)
+        self._store = store
+        self._stack = AsyncExitStack()
         self._client: Any = None
+        self._patient: Any = None
 
     async def __aenter__(self) -> Self:
-        self._client = await self._context.__aenter__()
+        enter = self._stack.enter_async_context
+        self._client = await enter(s3_client(self._store, self._store.control))
+        patient = s3_client(self._store, self._store.control, read_seconds=COMPLETE_SECONDS)
+        self._patient = await enter(patient)
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
-        await self._context.__aexit__(*raised)
+        await self._stack.aclose()
 
     async def create_multipart(self, key: str) -> str:
         """Begin an upload; done twice it leaves two, and the one no row knows is to be aborted.
@@ -92,13 +97,14 @@ class ObjectControl:
 
         When it has worked, the second call raises NoSuchUpload on MinIO, as does one after an
         abort, and SeaweedFS answers as to the first: HEAD tells what is there. InvalidParts
-        changes nothing.
+        changes nothing. Waits COMPLETE_SECONDS: a caller who hangs up makes MinIO stop in the
+        middle, and it may lose the upload then.
         """
         if not parts:
             raise InvalidParts("NoParts")
         chosen = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
         with store_errors():
-            await self._client.complete_multipart_upload(
+            await self._patient.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=s3_upload_id,

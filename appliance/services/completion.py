@@ -118,6 +118,10 @@ class Completion:
         """Finishes or undoes what was left in the middle; for workers."""
         return await self._executor.guarded(guard).drive(space_id, upload_id)
 
+    async def settle(self) -> None:
+        """Before the process ends."""
+        await self._executor.settle()
+
     async def ensure_uploaded(
         self, space_id: int, author_user_id: int, upload_ids: Sequence[int]
     ) -> dict[int, Problem | None]:

@@ -41,8 +41,10 @@ from .upload_store import Observe, list_all, nothing
 __all__ = ["Driven", "Executor", "Guard", "unguarded"]
 
 Guard = Callable[[Connection], Awaitable[None]]
+Calls = dict[tuple[int, int], asyncio.Task[Called]]  # by space and upload
 _LOOK_AGAIN = (0.1, 0.3, 1.0)  # seconds; another executor's Complete may be about to show
-_SLOW_COMPLETE = timedelta(minutes=5)  # several times what the store is given for an answer
+_SLOW_COMPLETE = timedelta(minutes=5)  # more than the store is given for a Complete
+_SETTLE_SECONDS = 10.0  # of a process that stops; what isn't done then is taken up by another
 
 
 async def unguarded(conn: Connection) -> None:
@@ -69,6 +71,7 @@ class Executor:
         limits: Limits,
         observe: Observe = nothing,
         guard: Guard = unguarded,
+        calls: Calls | None = None,
     ) -> None:
         self._stores = stores
         self._control = control
@@ -76,6 +79,7 @@ class Executor:
         self._limits = limits
         self._observe = observe
         self._guard = guard
+        self._calls: Calls = {} if calls is None else calls
 
     def guarded(self, guard: Guard) -> Executor:
         return Executor(
@@ -85,7 +89,13 @@ class Executor:
             limits=self._limits,
             observe=self._observe,
             guard=guard,
+            calls=self._calls,
         )
+
+    async def settle(self) -> None:
+        """Lets the Completes that no request waits for any more come to their end."""
+        if self._calls:
+            await asyncio.wait(self._calls.values(), timeout=_SETTLE_SECONDS)
 
     async def load(self, space_id: int, upload_id: int) -> UploadRow | None:
         async def work(conn: Connection) -> list[UploadRow]:
@@ -162,6 +172,23 @@ class Executor:
         return replace(self._facts(row), state=known.state)
 
     async def _complete(self, row: UploadRow) -> Called:
+        """The call outlives the request that waits for it, and the next one joins it.
+
+        MinIO gives up a Complete whose caller has gone, now and then with the whole upload.
+        """
+        key = (row.space_id, row.upload_id)
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = asyncio.create_task(self._call_complete(row))
+            call.add_done_callback(lambda done: self._called(key, done))
+        return await asyncio.shield(call)
+
+    def _called(self, key: tuple[int, int], done: asyncio.Task[Called]) -> None:
+        del self._calls[key]
+        if not done.cancelled():
+            done.exception()  # seen: whoever still waits raises it, and nobody may wait
+
+    async def _call_complete(self, row: UploadRow) -> Called:
         assert row.s3_upload_id is not None
 
         async def work(conn: Connection) -> dict[int, dict[int, str]]:

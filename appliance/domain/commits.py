@@ -26,8 +26,10 @@ from appliance.domain.errors import (
     ParentTrashed,
     Problem,
     QuotaExceeded,
+    TreeTooLarge,
     UploadState,
 )
+from appliance.domain.tree import MAX_DEPTH
 
 __all__ = [
     "Blob",
@@ -121,6 +123,7 @@ class Current:
     used: int
     reserved: int
     trashed_parents: frozenset[int] = frozenset()
+    deepest_parents: frozenset[int] = frozenset()  # live ones at MAX_DEPTH: they hold no folder
 
 
 class Verdict(StrEnum):
@@ -173,7 +176,7 @@ def _one(now: Current, target: Target) -> Outcome:
     _check_parent(now, target.parent_id)
     there = now.children.get((target.parent_id, target.name))
     if target.kind is Kind.FOLDER:
-        return _folder(target, there)
+        return _folder(now, target, there)
     blob = _check_content(now, target)
     if there is None:
         if target.base_version is not None:
@@ -197,10 +200,14 @@ def _check_parent(now: Current, parent_id: int) -> None:
         raise NotFound("The folder it should go into doesn't exist.")
 
 
-def _folder(target: Target, there: Existing | None) -> Outcome:
+def _folder(now: Current, target: Target, there: Existing | None) -> Outcome:
     if there is not None:
         return Outcome(Verdict.EXISTS if there.kind is Kind.FOLDER else Verdict.CONFLICT, there)
-    return Outcome(Verdict.CONFLICT if target.base_version is not None else Verdict.CREATED)
+    if target.base_version is not None:
+        return Outcome(Verdict.CONFLICT)
+    if target.parent_id in now.deepest_parents:
+        raise TreeTooLarge(f"Folders can lie at most {MAX_DEPTH} levels deep.")
+    return Outcome(Verdict.CREATED)
 
 
 def _check_content(now: Current, target: Target) -> Blob | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.domain.commits import Blob, BlobState, Current, Existing, Kind, Target
-from appliance.domain.tree import Place, place_of
+from appliance.domain.tree import MAX_DEPTH, Place, depth_of, place_of
 from appliance.store import nodes, versions
 from appliance.store.nodes import Named
 from appliance.store.pools import Connection
@@ -52,6 +52,7 @@ async def ask_current(conn: Connection, draft: Draft, targets: Sequence[Target])
     parents = {edge.node_id: edge.parent_id for edge in edges}
     folders = {edge.node_id for edge in edges if edge.kind == Kind.FOLDER}
     where = {parent: place_of(parent, parents) for parent in parent_ids}
+    live = frozenset(p for p in parent_ids if where[p] is Place.LIVE and p in folders)
     named = {(row.parent_id, row.name): row for row in await named_rows.fetchall()}
     blobs = {row.blob_id: row for row in await blob_rows.fetchall()} if blob_rows else {}
     full = {row.node_id: row for row in await full_rows.fetchall()} if full_rows else {}
@@ -59,10 +60,11 @@ async def ask_current(conn: Connection, draft: Draft, targets: Sequence[Target])
         author=draft.caller.user_id,
         children={place: _existing(row) for place, row in named.items()},
         blobs={blob_id: _blob(row) for blob_id, row in blobs.items()},
-        live_parents=frozenset(p for p in parent_ids if where[p] is Place.LIVE and p in folders),
+        live_parents=live,
         trashed_parents=frozenset(
             p for p in parent_ids if where[p] is Place.TRASHED and p in folders
         ),
+        deepest_parents=frozenset(p for p in live if depth_of(p, parents) >= MAX_DEPTH),
         quota=space.quota_bytes,
         used=space.used_bytes,
         # An upload's reservation ends when it becomes a blob; what others still hold is a promise

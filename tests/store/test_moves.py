@@ -289,3 +289,10 @@ async def test_no_folder_comes_to_lie_too_deep(moves, trash, draw, stores, home)
     other = await draw.folder(home, "other")
     with pytest.raises(TreeTooLarge):
         await moves.move(home.caller, other, Move(parent=deepest))
+    folder = CommitTarget(kind="folder", parent=deepest, name="too deep")
+    above = CommitTarget(kind="folder", parent=home.node(2099), name="beside")
+    there = CommitTarget(kind="folder", parent=home.node(2099), name="renamed")
+    beside = CommitTarget(kind="file", parent=deepest, name="b", upload=await draw.blob(home))
+    outcomes = await draw.commit(home, folder, above, there, beside)
+    assert [outcome.status for outcome in outcomes] == ["error", "created", "exists", "created"]
+    assert outcomes[0].code == "tree-too-large"

@@ -111,6 +111,17 @@ def test_the_same_again_is_unchanged() -> None:
     assert one(current(("a", FOLDER)), FOLDER_TARGET) == Outcome(Verdict.EXISTS, FOLDER)
 
 
+def test_the_deepest_folder_holds_files_and_links_but_no_folder() -> None:
+    deepest = replace(current(("there", FOLDER)), deepest_parents=frozenset({ROOT}))
+    outcome = one(deepest, FOLDER_TARGET)
+    assert outcome.problem is not None
+    assert (outcome.verdict, outcome.problem.code) == (Verdict.PROBLEM, "tree-too-large")
+    assert one(deepest, replace(FOLDER_TARGET, name="there")).verdict is Verdict.EXISTS
+    assert one(deepest, replace(FOLDER_TARGET, parent_id=OTHER)).verdict is Verdict.CREATED
+    for target in (file(), EMPTY, link("x")):
+        assert one(deepest, target).verdict is Verdict.CREATED
+
+
 @pytest.mark.parametrize("touched", [{"mtime_ns": 5}, {"mode": 0o755}])
 def test_another_time_or_mode_is_a_version_too(touched: dict[str, int]) -> None:
     there = replace(FILE, blob_id=100)

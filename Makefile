@@ -29,7 +29,7 @@ lint: setup ## ruff, mypy, the arrows between the rooms
 	$(PYTHON_BIN)/lint-imports
 
 test: lint ## every test, after the linters
-	$(PYTHON_BIN)/pytest
+	$(PYTHON_BIN)/pytest -n 2 --dist loadgroup
 
 test-unit: setup ## the tests that start nothing
 	$(PYTHON_BIN)/pytest tests/unit
@@ -38,7 +38,7 @@ bench: setup ## measure, side by side with a plain S3 client
 	$(PYTHON_BIN)/python -m tests.bench
 
 lock: setup ## choose versions anew and write requirements.lock
-	$(PYTHON_BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes \
+	$(PYTHON_BIN)/uv pip compile pyproject.toml --extra dev --extra bench --extra embedded --generate-hashes \
 	    --no-emit-index-url --no-annotate --universal --python-version 3.11 \
 	    --custom-compile-command "make lock" -o requirements.lock
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Credential", "Database", "Limits", "ObjectStore", "Settings", "load"]
+__all__ = ["Credential", "Database", "GatewayTls", "Limits", "ObjectStore", "Settings", "load"]
 
 
 class Credential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +30,7 @@ class ObjectStore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signer: Credential  # PutObject under the blob prefix; the only one in URLs
     control: Credential  # create, list, complete, abort, head, copy, delete; never in a URL
     scrub: Credential  # GetObject and ListBucket
+    ca: str = ""  # path of the authority an https endpoint is checked by; "" = the system's own
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +41,15 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_dsn: str
     first_slot: int = 0
     last_slot: int = 65535
+
+
+class GatewayTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths of PEM files, read anew on SIGHUP; only callers whose common name is `client` pass."""
+
+    certificate: str
+    key: str
+    ca: str
+    client: str = "edge-inner"
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,14 +82,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_url: str  # as clients see it, e.g. https://localhost:8443
     upload_url: str
     download_url: str
-    gateway_ports: tuple[int, ...]  # loopback; one process each
-    metrics_port: int
+    gateway_ports: tuple[int, ...]  # at gateway_host; one process each
+    metrics_port: int  # loopback, as are those of the next processes
     databases: tuple[Database, ...]
     redis_url: str  # "" switches the cache off
     store: ObjectStore
     ticket_keyring: str  # path of the private key ring (appliance.edge.keyring)
     log_level: str = "info"
     limits: Limits = Limits()
+    gateway_host: str = "127.0.0.1"
+    gateway_tls: GatewayTls | None = None  # None only where nothing but this host gets there
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:

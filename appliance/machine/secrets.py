@@ -16,7 +16,7 @@ from appliance.settings import Credential
 
 __all__ = ["Secrets", "keep_secrets"]
 
-STORE_CREDENTIALS = ("signer", "control", "edge", "scrub")
+STORE_CREDENTIALS = ("signer", "control", "edge", "scrub", "backup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Secrets:
     postgres_application: str
     redis: str
     store_root: Credential
-    store: dict[str, Credential]  # signer, control, edge, scrub
+    store: dict[str, Credential]  # by role, as objects.policies names them
     seaweed_volume_jwt: str
     seaweed_filer_jwt: str
     seaweed_encryption_key: str  # hexadecimal, 32 bytes

@@ -10,6 +10,8 @@ Rights (policies.py writes them; provision.py gives them; each is tested with th
     edge     s3:GetObject                       bucket/blobs/*   optionally by source address
     scrub    s3:GetObject                       bucket/blobs/*
              s3:ListBucket                      bucket
+    backup   s3:GetObject                       bucket/blobs/*   its own, to be taken away alone
+             s3:ListBucket                      bucket
     root     everything; used by provision.py and by nothing that runs afterwards
 
 Keys (keys.py)

@@ -38,6 +38,7 @@ def s3_client(
         region_name=store.region,
         aws_access_key_id=credential.access_key,
         aws_secret_access_key=credential.secret_key,
+        verify=store.ca or None,
         config=AioConfig(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=read_seconds,

@@ -18,7 +18,7 @@ from appliance.settings import Credential
 
 __all__ = ["ROLES", "policy", "seaweed_identities"]
 
-ROLES = ("signer", "control", "edge", "scrub")
+ROLES = ("signer", "control", "edge", "scrub", "backup")
 
 _BLOB_ACTIONS: dict[str, tuple[str, ...]] = {
     "signer": ("s3:PutObject",),
@@ -31,10 +31,12 @@ _BLOB_ACTIONS: dict[str, tuple[str, ...]] = {
     ),
     "edge": ("s3:GetObject",),
     "scrub": ("s3:GetObject",),
+    "backup": ("s3:GetObject",),
 }
 _BUCKET_ACTIONS: dict[str, tuple[str, ...]] = {
     "control": ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
     "scrub": ("s3:ListBucket",),
+    "backup": ("s3:ListBucket",),
 }
 _SEAWEED_DENIED: dict[str, tuple[str, ...]] = {
     "signer": (

@@ -1,4 +1,4 @@
-"""Making the store ready, with the root credential: bucket, encryption at rest, the four users.
+"""Making the store ready, with the root credential: bucket, encryption at rest, the five users.
 
 Everything here may be run again at any time and ends in the same state; a user whose secret has
 changed gets the new one. A user of an earlier access key is left alone, so that processes that
@@ -38,15 +38,18 @@ def provision(
     root: Credential,
     credentials: Mapping[str, Credential],
     edge_sources: Sequence[str] = (),
+    ca: str = "",
 ) -> None:
-    """`credentials` by role. StoreUnavailable while the store doesn't answer: try again.
+    """`credentials` by role; `ca` is the path of the authority that an https store is checked by.
+
+    StoreUnavailable while the store doesn't answer: try again.
 
     Ends with a read of the encryption rule: a store that silently ignores it is not used.
     """
     missing = set(ROLES) - set(credentials)
     if missing:
         raise ValueError(f"no credential for {', '.join(sorted(missing))}")
-    with _pool() as pool, _store_errors():
+    with _pool(ca) as pool, _store_errors():
         place = urlsplit(endpoint)
         client = Minio(
             endpoint=place.netloc,
@@ -69,9 +72,11 @@ def provision(
                 _user(admin, role, credentials[role], document)
 
 
-def retire(endpoint: str, region: str, root: Credential, access_key: str) -> None:
+def retire(
+    endpoint: str, region: str, root: Credential, access_key: str, *, ca: str = ""
+) -> None:
     """Take away a MinIO user of an earlier rotation; nothing happens when it is gone already."""
-    with _pool() as pool, _store_errors():
+    with _pool(ca) as pool, _store_errors():
         admin = _admin(endpoint, region, root, pool)
         if access_key in json.loads(admin.user_list() or "{}"):
             admin.user_remove(access_key)
@@ -109,8 +114,9 @@ def _admin(endpoint: str, region: str, root: Credential, pool: urllib3.PoolManag
 
 
 @contextmanager
-def _pool() -> Iterator[urllib3.PoolManager]:
+def _pool(ca: str) -> Iterator[urllib3.PoolManager]:
     pool = urllib3.PoolManager(
+        ca_certs=ca or None,
         timeout=urllib3.Timeout(connect=5, read=30),
         retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
     )

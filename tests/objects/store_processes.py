@@ -35,6 +35,7 @@ class RunningStore:
 
     settings: ObjectStore
     edge: Credential
+    backup: Credential
     root: Credential
     directory: Path
     process_id: int
@@ -44,7 +45,7 @@ class RunningStore:
         return self.settings.kind
 
     def credential(self, role: str) -> Credential:
-        found = self.edge if role == "edge" else getattr(self.settings, role)
+        found = getattr(self if role in ("edge", "backup") else self.settings, role)
         assert isinstance(found, Credential)
         return found
 
@@ -120,6 +121,7 @@ def started(place: Place) -> Iterator[RunningStore]:
             store = RunningStore(
                 place.settings,
                 place.credentials["edge"],
+                place.credentials["backup"],
                 place.credentials["root"],
                 place.directory,
                 process.pid,

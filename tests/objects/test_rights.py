@@ -29,6 +29,7 @@ ALLOWED = {
     },
     "edge": {"get", "head"},
     "scrub": {"get", "head", "list"},
+    "backup": {"get", "head", "list"},
 }
 # MinIO knows no right for creating and completing uploads but PutObject. A signer URL can do
 # neither, as the method and the query are signed.

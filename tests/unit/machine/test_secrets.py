@@ -41,7 +41,7 @@ def test_encryption_keys_have_the_length_and_form_that_the_stores_ask_for(tmp_pa
 
 def test_store_credentials_fit_the_stores_bounds(tmp_path: Path) -> None:
     secrets = keep_secrets(tmp_path / "secrets", os.urandom)
-    assert set(secrets.store) == {"signer", "control", "edge", "scrub"}
+    assert set(secrets.store) == {"signer", "control", "edge", "scrub", "backup"}
     for credential in (secrets.store_root, *secrets.store.values()):
         assert 3 <= len(credential.access_key) <= 20
         assert 8 <= len(credential.secret_key) <= 40

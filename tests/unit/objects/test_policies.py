@@ -35,7 +35,7 @@ def test_no_right_is_wider_than_the_bucket(role):
 
 
 def test_only_control_changes_anything_but_by_a_signed_put():
-    for role in ("edge", "scrub"):
+    for role in ("edge", "scrub", "backup"):
         assert {action for action, _ in allowed(policy(role, "stowbay"))} <= {
             "s3:GetObject",
             "s3:ListBucket",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import socket
 import stat
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from . import protocol as p
+from .inside import listeners, object_keys, processes
 from .instance import Instance, User
 
 
@@ -56,37 +55,13 @@ def test_a_copy_source_header_reads_nothing(instance: Instance, user: User, tmp_
     p.stored(victim, "secret", secret)
     bait = p.content(5000)
     (outcome,) = p.begin(user, bait)
-    (row,) = [
-        line
-        for line in _object_keys(instance)
-        if f"{int.from_bytes(_raw(victim.space), 'big'):016x}" in line
-    ]
-    reply = p.put(user, outcome["urls"][0], bait, x_amz_copy_source=row)
+    (key,) = object_keys(victim)
+    source = f"{instance.settings['store']['bucket']}/{key}"
+    reply = p.put(user, outcome["urls"][0], bait, x_amz_copy_source=source)
     assert (reply.status, reply.body) == (200, b"")
     (done,) = p.commit(user, p.file(user, "bait", outcome["upload"]["id"]))
     assert done["status"] == "created", done
     assert p.fetched(user, done["node"]) == bait
-
-
-def _raw(space: str) -> bytes:
-    import base64
-
-    return base64.urlsafe_b64decode(space[1:] + "=")
-
-
-def _object_keys(instance: Instance) -> list[str]:
-    from minio import Minio
-
-    store = instance.settings["store"]
-    client = Minio(
-        urlsplit(store["endpoint"]).netloc,
-        access_key=store["scrub"]["access_key"],
-        secret_key=store["scrub"]["secret_key"],
-        region=store["region"],
-        secure=False,
-    )
-    found = client.list_objects(store["bucket"], recursive=True)
-    return [f"{store['bucket']}/{item.object_name}" for item in found]
 
 
 def test_the_api_host_serves_the_api_only(instance: Instance) -> None:
@@ -129,73 +104,8 @@ def test_sign_in_is_limited_by_address(instance: Instance) -> None:
     assert all(int(reply.headers["Retry-After"]) >= 1 for reply in limited)
 
 
-def test_the_store_wants_credentials_on_every_port(instance: Instance) -> None:
-    settings = instance.settings
-    bucket = settings["store"]["bucket"]
-    for port in _listening(instance):
-        for path in (f"/{bucket}?list-type=2", f"/buckets/{bucket}/", "/?list-type=2"):
-            reply = _plain_http(port, path)
-            assert b"ListBucketResult" not in reply, (port, path)
-            assert b"blobs/" not in reply, (port, path)
-
-
-def _plain_http(port: int, path: str) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.settimeout(5)
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-        found = b""
-        try:
-            while piece := connection.recv(65536):
-                found += piece
-        except OSError:
-            pass
-        return found
-
-
-def _processes(instance: Instance) -> set[int]:
-    found = [int(path.read_text().split()[0]) for path in (instance.var / "run").glob("*.pid")]
-    for pid in found:
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        if children.exists():
-            found += [int(child) for child in children.read_text().split()]
-    return set(found)
-
-
-def _sockets(pids: set[int]) -> set[str]:
-    found = set()
-    for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                name = str(link.readlink())
-            except OSError:
-                continue
-            if inode := re.match(r"socket:\[(\d+)\]", name):
-                found.add(inode[1])
-    return found
-
-
-def _listeners(instance: Instance) -> list[tuple[str, int]]:
-    """(address in hexadecimal, port) of every TCP listener of the instance's processes."""
-    mine = _sockets(_processes(instance))
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in mine:
-                address, port = fields[1].split(":")
-                found.append((address, int(port, 16)))
-    return found
-
-
-def _listening(instance: Instance) -> list[int]:
-    public = {
-        urlsplit(instance.settings[key]).port for key in ("api_url", "upload_url", "download_url")
-    }
-    return sorted({port for _, port in _listeners(instance)} - public)
-
-
 def test_everything_listens_on_loopback(instance: Instance) -> None:
-    found = _listeners(instance)
+    found = listeners(instance)
     assert len(found) >= 8
     loopback = {"0100007F", "0" * 24 + "01000000"}
     assert {address for address, _ in found} <= loopback
@@ -210,7 +120,7 @@ def test_no_secret_is_readable_by_others_or_in_a_log(instance: Instance) -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(secrets) >= 8
     logs = b"".join(path.read_bytes() for path in (instance.var / "log").iterdir())
-    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in _processes(instance))
+    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes(instance))
     for secret in secrets:
         assert secret.encode() not in logs
         assert secret.encode() not in lines

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import protocol as p
+from .inside import object_keys
 from .instance import Instance, User
 from .test_crashes import _doomed
-from .test_listeners import _object_keys, _raw
 
 _URL_SECONDS = 8
 
@@ -26,24 +26,24 @@ def test_a_put_after_the_abort_is_purged(instance: Instance, user: User, tmp_pat
     upload, (url,) = outcome["upload"]["id"], outcome["urls"]
     assert outcome["upload"]["method"] == "single"
     assert p.put(user, url, data).status == 200
-    assert len(_keys(instance, user)) == 1
+    assert len(object_keys(user)) == 1
     reply = user.call("DELETE", f"/api/v1/uploads/{upload}")
     assert (reply.status, reply.json["state"]) == (200, "purged")
-    assert _keys(instance, user) == []
+    assert object_keys(user) == []
 
     replayed = p.put(user, url, data)
     assert replayed.status == 200, replayed.body  # the store knows nothing of the abort
-    assert len(_keys(instance, user)) == 1
+    assert len(object_keys(user)) == 1
     (fresh,) = p.begin(user, data)
     assert (fresh["status"], fresh["upload"]["id"] != upload) == ("new", True)
     user.call("DELETE", f"/api/v1/uploads/{fresh['upload']['id']}")
     deadline = time.monotonic() + _URL_SECONDS + 60
-    while _keys(instance, user):
+    while object_keys(user):
         assert time.monotonic() < deadline
         time.sleep(0.5)
         hurried.worker("--job", "uploads", "--stuck-seconds", "0")
     assert p.put(user, url, data).status == 403, "the URL has expired"
-    assert _keys(instance, user) == []
+    assert object_keys(user) == []
     reply = user.call("GET", f"/api/v1/uploads/{upload}")
     assert reply.status == 404 or reply.json["state"] == "purged"
     (again,) = p.begin(user, data)
@@ -58,8 +58,3 @@ def _hurried(instance: Instance, folder: Path) -> Instance:
     place.touch(0o600)
     place.write_text(json.dumps(settings))
     return replace(instance, extra=instance.extra | {"STOWBAY_CONFIG": str(place)})
-
-
-def _keys(instance: Instance, user: User) -> list[str]:
-    space = f"/{int.from_bytes(_raw(user.space), 'big'):016x}/"
-    return [key for key in _object_keys(instance) if space in key]

@@ -9,7 +9,7 @@ Rights (policies.py writes them; provision.py gives them; each is tested with th
              s3:ListBucket, s3:ListBucketMultipartUploads   bucket
     edge     s3:GetObject                       bucket/blobs/*   optionally by source address
     scrub    s3:GetObject                       bucket/blobs/*
-             s3:ListBucket                      bucket
+             s3:ListBucket, s3:GetBucketTagging   bucket (the tag says what was provisioned)
     backup   s3:GetObject                       bucket/blobs/*   its own, to be taken away alone
              s3:ListBucket                      bucket
     root     everything; used by provision.py and by nothing that runs afterwards

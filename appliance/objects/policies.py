@@ -35,7 +35,7 @@ _BLOB_ACTIONS: dict[str, tuple[str, ...]] = {
 }
 _BUCKET_ACTIONS: dict[str, tuple[str, ...]] = {
     "control": ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
-    "scrub": ("s3:ListBucket",),
+    "scrub": ("s3:ListBucket", "s3:GetBucketTagging"),
     "backup": ("s3:ListBucket",),
 }
 _SEAWEED_DENIED: dict[str, tuple[str, ...]] = {

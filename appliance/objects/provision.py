@@ -16,17 +16,57 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio, MinioAdmin
+from minio.commonconfig import Tags
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException, S3Error
 from minio.sseconfig import Rule, SSEConfig
 
 from appliance.domain.errors import StoreUnavailable
+from appliance.objects.plan import StorePlan, fingerprint
 from appliance.objects.policies import ROLES, policy, seaweed_identities
 from appliance.settings import Credential
 
-__all__ = ["provision", "retire", "seaweed_identities"]
+__all__ = ["follow", "is_followed", "provision", "retire", "seaweed_identities"]
 
 _RETRY_SOON = 2.0
+_TAG = "stowbay-provisioned"
+# What a store says that hasn't got the bucket, the tag or the user yet.
+_NOT_YET = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "NoSuchTagSet"}
+)
+
+
+def follow(plan: StorePlan) -> None:
+    """Bring a MinIO to the plan, and write its fingerprint there last. Needs root switched on."""
+    provision(
+        plan.kind,
+        plan.endpoint,
+        plan.region,
+        plan.bucket,
+        root=plan.root,
+        credentials=plan.credentials,
+        edge_sources=plan.edge_sources,
+        ca=plan.ca,
+    )
+    for access_key in plan.retired:
+        retire(plan.endpoint, plan.region, plan.root, access_key, ca=plan.ca)
+    tags = Tags.new_bucket_tags()
+    tags[_TAG] = fingerprint(plan)
+    with _pool(plan.ca) as pool, _store_errors():
+        _client(plan.endpoint, plan.region, plan.root, pool).set_bucket_tags(plan.bucket, tags)
+
+
+def is_followed(plan: StorePlan) -> bool:
+    """Whether `follow` has run for just this plan; asked with the scrub credential."""
+    with _pool(plan.ca) as pool, _store_errors():
+        client = _client(plan.endpoint, plan.region, plan.credentials["scrub"], pool)
+        try:
+            tags = client.get_bucket_tags(plan.bucket)
+        except S3Error as error:
+            if error.code in _NOT_YET:
+                return False
+            raise
+        return tags is not None and tags.get(_TAG) == fingerprint(plan)
 
 
 def provision(
@@ -50,15 +90,7 @@ def provision(
     if missing:
         raise ValueError(f"no credential for {', '.join(sorted(missing))}")
     with _pool(ca) as pool, _store_errors():
-        place = urlsplit(endpoint)
-        client = Minio(
-            endpoint=place.netloc,
-            access_key=root.access_key,
-            secret_key=root.secret_key,
-            region=region,
-            secure=place.scheme == "https",
-            http_client=pool,
-        )
+        client = _client(endpoint, region, root, pool)
         _bucket(client, bucket, region)
         client.set_bucket_encryption(bucket, SSEConfig(Rule.new_sse_s3_rule()))
         chosen = client.get_bucket_encryption(bucket)
@@ -72,9 +104,7 @@ def provision(
                 _user(admin, role, credentials[role], document)
 
 
-def retire(
-    endpoint: str, region: str, root: Credential, access_key: str, *, ca: str = ""
-) -> None:
+def retire(endpoint: str, region: str, root: Credential, access_key: str, *, ca: str = "") -> None:
     """Take away a MinIO user of an earlier rotation; nothing happens when it is gone already."""
     with _pool(ca) as pool, _store_errors():
         admin = _admin(endpoint, region, root, pool)
@@ -100,6 +130,18 @@ def _user(
     admin.user_add(credential.access_key, credential.secret_key)
     # Sets the whole list of policies, so a right that was once added by hand is gone again.
     admin.policy_set(name, user=credential.access_key)
+
+
+def _client(endpoint: str, region: str, credential: Credential, pool: urllib3.PoolManager) -> Minio:
+    place = urlsplit(endpoint)
+    return Minio(
+        endpoint=place.netloc,
+        access_key=credential.access_key,
+        secret_key=credential.secret_key,
+        region=region,
+        secure=place.scheme == "https",
+        http_client=pool,
+    )
 
 
 def _admin(endpoint: str, region: str, root: Credential, pool: urllib3.PoolManager) -> MinioAdmin:

@@ -39,6 +39,7 @@ def test_only_control_changes_anything_but_by_a_signed_put():
         assert {action for action, _ in allowed(policy(role, "stowbay"))} <= {
             "s3:GetObject",
             "s3:ListBucket",
+            "s3:GetBucketTagging",
         }
 
 

@@ -7,18 +7,19 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from appliance import __version__, settings
+from appliance.client.errors import LocalFault
 from appliance.domain.errors import Conflict, Problem
 from appliance.services.users import UserInfo, Users
 from appliance.wiring import wire
 
 from .admin_keys import keys
+from .password import password as password_of
 from .sizes import format_size, parse_size
 
 __all__ = ["main"]
@@ -32,13 +33,6 @@ def _with_users(work: Callable[[Users], Awaitable[T]]) -> T:
             return await work(services.users)
 
     return asyncio.run(run())
-
-
-def _password(file: str | None) -> str:
-    if file is not None:
-        text = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
-        return text.partition("\n")[0]
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def _document(info: UserInfo) -> dict[str, Any]:
@@ -69,7 +63,7 @@ def user() -> None:
 
 @user.command()
 @click.argument("login")
-@click.option("--password-file", metavar="F", help="First line is the password; - for stdin.")
+@click.option("--password-file", metavar="F", help="Its first line is the password; - for stdin.")
 @click.option("--admin", "is_admin", is_flag=True, help="Give the role admin.")
 @click.option("--quota", metavar="SIZE", help="For example 50G; default from the settings.")
 @click.option("--if-missing", is_flag=True, help="Succeed when the login exists already.")
@@ -77,7 +71,7 @@ def add(
     login: str, password_file: str | None, is_admin: bool, quota: str | None, if_missing: bool
 ) -> None:
     """Add a user with a personal space."""
-    password = _password(password_file)
+    password = password_of(password_file, "Password", twice=True)
     role = "admin" if is_admin else "user"
     size = None if quota is None else parse_size(quota)
 
@@ -145,10 +139,10 @@ def versions(login: str, count: int) -> None:
 
 @user.command()
 @click.argument("login")
-@click.option("--password-file", metavar="F", help="First line is the password; - for stdin.")
+@click.option("--password-file", metavar="F", help="Its first line is the password; - for stdin.")
 def password(login: str, password_file: str | None) -> None:
     """Set a new password and sign every device out."""
-    new = _password(password_file)
+    new = password_of(password_file, "New password", twice=True)
     _with_users(lambda users: users.set_password(login, new))
     click.echo(f"new password set for {login}; all devices are signed out")
 
@@ -160,7 +154,7 @@ def main() -> None:
             admin(prog_name="stowbay-admin")
         except Problem as problem:
             click.echo(f"stowbay-admin: {problem} ({problem.code})", err=True)
-            sys.exit(1)
+            sys.exit(2 if isinstance(problem, LocalFault) else 1)
         except FileNotFoundError as error:
             click.echo(f"stowbay-admin: {error.filename} does not exist", err=True)
             sys.exit(2)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import uvloop
 
+from appliance.cli.password import password
 from appliance.cli.session import endurance
 from appliance.client import profile
 from appliance.client.accounts import AccountCalls
@@ -19,13 +19,13 @@ from appliance.client.errors import LocalFault, from_os
 from appliance.client.tree import TreeCalls
 from appliance.wire.accounts import Session, SignIn
 
-__all__ = ["command", "password"]
+__all__ = ["command"]
 
 
 @click.command("login")
 @click.argument("url", envvar="STOWBAY_URL")
 @click.option("--user", help="Login name; asked for when absent.")
-@click.option("--password-file", help="File with the password; - reads standard input.")
+@click.option("--password-file", help="Its first line is the password; - for stdin.")
 @click.option(
     "--ca", envvar="STOWBAY_CA", help="PEM file of the CA to trust for this server [$STOWBAY_CA]."
 )
@@ -72,16 +72,6 @@ async def _sign_in(base: str, pem: str | None, request: SignIn) -> tuple[Session
     async with Api(base, tls, endurance=endurance(), token=session.token) as api:
         space = await TreeCalls(api, session.account.space).space()
     return session, space.root
-
-
-def password(file: str | None, prompt: str, *, twice: bool = False) -> str:
-    """From a file (one final newline isn't part of it), else asked for on a terminal."""
-    if file is not None:
-        text = sys.stdin.read() if file == "-" else _read(file)
-        return text.removesuffix("\n").removesuffix("\r")
-    if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask for the password; use --password-file.")
-    return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice))
 
 
 def _read(file: str) -> str:

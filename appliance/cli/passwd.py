@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from appliance.cli.login import password
+from appliance.cli.password import password
 from appliance.cli.session import Session, run
 from appliance.wire.accounts import NewPassword
 
@@ -12,8 +12,8 @@ __all__ = ["command"]
 
 
 @click.command("passwd")
-@click.option("--password-file", help="File with the present password; - reads standard input.")
-@click.option("--new-password-file", help="File with the new one.")
+@click.option("--password-file", help="Its first line is the present password; - for stdin.")
+@click.option("--new-password-file", help="Its first line is the new one; - for stdin.")
 def command(password_file: str | None, new_password_file: str | None) -> None:
     """Change one's password. This device stays signed in, all others are signed out."""
     request = NewPassword(

@@ -17,8 +17,8 @@ from .pools import Connection
 from .rows import Rows, ask
 
 __all__ = [
-    "KeyedUpload", "NewUpload", "RecordedPart", "UploadRow", "explained_keys", "finish",
-    "finish_singles", "forget", "forget_parts", "forget_uploaded", "insert", "move",
+    "KeyedUpload", "NewUpload", "RecordedPart", "UploadRow", "count_stuck", "explained_keys",
+    "finish", "finish_singles", "forget", "forget_parts", "forget_uploaded", "insert", "move",
     "open_by_fingerprints", "open_many", "open_page", "over_tombstones", "record_parts",
     "recorded_parts", "spaces_with_stuck", "spaces_with_tombstones", "stuck",
     "touch", "uploads_by_ids", "uploads_of_keys",
@@ -297,6 +297,11 @@ async def spaces_with_stuck(
         idle_before=idle_before,
         stuck_before=stuck_before,
     )
+
+
+async def count_stuck(conn: Connection, low: int, high: int, stuck_before: datetime) -> int:
+    rows = await _all(conn, "count_stuck_uploads", low=low, high=high, stuck_before=stuck_before)
+    return int(rows[0].stuck)
 
 
 async def spaces_with_tombstones(

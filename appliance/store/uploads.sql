@@ -166,6 +166,12 @@ where space_id between %(low)s and %(high)s
   and ((state in ('reserved', 'uploading') and active_at < %(idle_before)s)
     or (state in ('completing', 'aborting') and active_at < %(stuck_before)s))
 
+-- name: count_stuck_uploads
+-- bucket: uploads of a range of keys that were left half-way longer than any worker takes.
+select count(*) as stuck from uploads
+where space_id between %(low)s and %(high)s
+  and state in ('completing', 'aborting') and active_at < %(stuck_before)s
+
 -- name: spaces_with_tombstones
 -- bucket: spaces of a range of keys that have finished rows to forget.
 select distinct space_id from uploads

@@ -132,10 +132,25 @@ SCRUB_FAILURES = Metric(
     "Blobs whose bytes, read back, were not those of their chunk list. Must stay 0.",
     process="worker",
 )
+DATABASE_WRITABLE = Metric(
+    "stowbay_database_writable",
+    "gauge",
+    "1 while the last write that this worker tried (every 15 s, one that needs new room on the "
+    "primary's disk) was committed.",
+    ("database",),
+    process="worker",
+)
+UPLOADS_STUCK = Metric(
+    "stowbay_uploads_stuck",
+    "gauge",
+    "Uploads that have been completing or aborting for more than 15 minutes. Must be 0.",
+    process="worker",
+)
 
 TABLE = (
     REQUESTS, REQUEST_SECONDS, IN_FLIGHT, PROBLEMS, CACHE_LOOKUPS, CACHE_FAILURES, CACHE_UP,
     LOOP_LAG, START_TIME, JOB_RUNS, JOB_SECONDS, JOB_ITEMS, UNEXPLAINED, SCRUB_FAILURES,
+    DATABASE_WRITABLE, UPLOADS_STUCK,
 )  # fmt: skip
 
 

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-
-from prometheus_client import start_http_server
 
 import appliance
 from appliance.domain.errors import Problem
 from appliance.objects.reader import ObjectReader
 from appliance.settings import Settings
-from appliance.store import audits
-from appliance.store.pools import Connection, Stores
-from appliance.store.routing import buckets
 from appliance.telemetry import metrics
 from appliance.telemetry.logs import get_logger
 from appliance.telemetry.metrics import Meters
 from appliance.wiring import AppServices, wire
 
 from .blobs import BlobsJob
+from .figures import Figures
 from .housekeeping import AnswersJob, OutboxJob, SessionsJob
 from .job import Action, Job
 from .reconcile import ReconcileJob
@@ -36,12 +32,11 @@ from .scrub import ScrubJob
 from .trash import PurgingJob, TrashJob
 from .uploads import UploadsJob
 
-__all__ = ["JOBS", "Options", "make_jobs", "serve", "unexplained"]
+__all__ = ["JOBS", "Options", "make_jobs", "serve"]
 
 JOBS = (
     "uploads", "blobs", "trash", "purging", "outbox", "answers", "sessions", "reconcile", "scrub",
 )  # fmt: skip
-_FIGURES_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,10 @@ async def serve(settings: Settings, options: Options) -> int:
         jobs = make_jobs(services, reader, options)
         if options.dry_run or options.once:
             return await _once(runner, jobs, options.dry_run)
-        async with _figures(meters, services.stores, options.metrics_port):
+        async with AsyncExitStack() as stack:
+            if options.metrics_port is not None:
+                figures = Figures(meters, services.stores, settings.databases, services.clock)
+                await stack.enter_async_context(figures.serve(options.metrics_port))
             get_logger("workers").info("working", jobs=[job.name for job in jobs])
             await runner.forever(jobs)
     return 0
@@ -130,40 +128,3 @@ def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> 
     for job in wanted:
         job.every = job.every if options.every is None else options.every
     return wanted
-
-
-async def unexplained(stores: Stores) -> dict[str, int]:
-    """Differences that the last comparisons found, over all spaces; each must be 0."""
-    total = {"orphan": 0, "lost": 0, "size": 0, "upload": 0}
-    for low, high in buckets():
-
-        async def read(conn: Connection, low: int = low, high: int = high) -> dict[str, int]:
-            return await audits.findings(conn, low, high, ReconcileJob.name)
-
-        for kind, count in (await stores.run(max(low, 1), read)).items():
-            total[kind] = total.get(kind, 0) + count
-    return total
-
-
-@contextlib.asynccontextmanager
-async def _figures(meters: Meters, stores: Stores, port: int | None) -> AsyncIterator[None]:
-    """The metrics port, on loopback, and the figures that are read from the database."""
-
-    async def refresh() -> None:
-        while True:
-            with contextlib.suppress(Problem):
-                for kind, count in (await unexplained(stores)).items():
-                    meters.gauge(metrics.UNEXPLAINED).labels(kind).set(count)
-            await asyncio.sleep(_FIGURES_SECONDS)
-
-    if port is None:
-        yield
-        return
-    server, thread = start_http_server(port, "127.0.0.1", registry=meters.registry)
-    refreshing = asyncio.create_task(refresh())
-    try:
-        yield
-    finally:
-        refreshing.cancel()
-        await asyncio.to_thread(server.shutdown)
-        await asyncio.to_thread(thread.join)

@@ -25,8 +25,8 @@ from appliance.services.trash import Trash
 from appliance.services.users import Users
 from appliance.store import accounts, spaces
 from appliance.wire import uploads as wire
+from appliance.workers.figures import unexplained
 from appliance.workers.housekeeping import AnswersJob, OutboxJob, SessionsJob
-from appliance.workers.service import unexplained
 from tests.objects.store_processes import RunningStore
 
 from .labour import Labour

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ __all__ = ["keys"]
 
 @click.group()
 def keys() -> None:
-    """Keys of download tickets: list and rotate."""
+    """Keys of download tickets: list, show the public halves, rotate."""
 
 
 @keys.command("list")
@@ -30,6 +31,14 @@ def list_() -> None:
         state = "signs" if key.kid == signing else "published" if key.sign_from > now else "overlap"
         until = "" if key.retire_at is None else f", retires {_stamp(key.retire_at)}"
         click.echo(f"{key.kid}  {state:<9}  signs from {_stamp(key.sign_from)}{until}")
+
+
+@keys.command()
+@click.option("--keyring", "keyring_file", metavar="F", help="Default: that of the settings.")
+def public(keyring_file: str | None) -> None:
+    """What the edges must know, as one JSON object: key id and public point of each key."""
+    path = keyring_file or settings.load().ticket_keyring
+    click.echo(json.dumps(keyring.load(Path(path)).public_keys(time.time()), indent=2))
 
 
 @keys.command()

@@ -21,25 +21,12 @@ from pathlib import Path
 from appliance.domain.tickets import ALGORITHM
 from appliance.edge.answers import ANSWERS, UPLOAD_ERRORS
 from appliance.edge.capabilities import MODULE, Capabilities
+from appliance.edge.options import EdgeOptions, InnerTls
 
-__all__ = ["EdgeOptions", "render"]
+__all__ = ["render"]
 
 _HERE = Path(__file__).parent
 _PLACEHOLDER = re.compile(r"@([a-z_0-9]+)@")
-_PLAIN_TEXT = re.compile(r"[A-Za-z0-9._:/\[\]-]*")
-# Paths stand in quotes in every template.
-_PATH = re.compile(r'/[^"\\$\x00-\x1f\x7f]*')
-_PATHS = frozenset(
-    {
-        "certificate",
-        "certificate_key",
-        "config_dir",
-        "cache_dir",
-        "run_dir",
-        "log_dir",
-        "modules_dir",
-    }
-)
 # DER of SubjectPublicKeyInfo for P-256, up to the point itself (RFC 5480).
 _SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 
@@ -93,53 +80,6 @@ _API_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeOptions:
-    """Paths are absolute. `public_keys` as KeyRing.public_keys gives them.
-
-    `user`: whom the workers run as, None where nginx isn't started by root. `modules_dir`: where
-    the njs module lies, None where it is built in. `signin_*` bound sign-ins per address.
-    """
-
-    listen_host: str
-    api_port: int
-    upload_port: int
-    download_port: int
-    bench_port: int | None
-    certificate: str
-    certificate_key: str
-    gateway_ports: tuple[int, ...]
-    store_address: str  # host:port
-    bucket: str
-    edge_access_key: str
-    edge_secret_key: str
-    region: str
-    public_keys: Mapping[str, str]
-    api_url: str
-    config_dir: str  # where the rendered files will lie
-    cache_dir: str
-    cache_megabytes: int
-    run_dir: str
-    log_dir: str
-    user: str | None
-    modules_dir: str | None
-    workers: int
-    signin_per_minute: int = 30
-    signin_burst: int = 20
-
-    def __post_init__(self) -> None:
-        """A value with a quote, or a name with a space or semicolon, would become configuration."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("edge_access_key", "edge_secret_key"):
-                continue  # written as JSON
-            pattern = _PATH if field.name in _PATHS else _PLAIN_TEXT
-            if isinstance(value, str) and not pattern.fullmatch(value):
-                raise ValueError(f"{field.name} holds a character that nginx would interpret")
-        if not self.gateway_ports:
-            raise ValueError("an edge needs at least one gateway")
-
-
 def render(options: EdgeOptions, able: Capabilities) -> dict[str, str]:
     """File name -> text: nginx.conf and the njs modules."""
     return {
@@ -159,6 +99,8 @@ class _Page:
         names = ["api", "upload", "download"]
         if self.options.bench_port is not None:
             names.append("bench")
+        if self.options.status_port is not None:
+            names.append("status")
         values = self._values()
         values["servers"] = "\n".join(_fill(_read(f"nginx/{name}.conf"), values) for name in names)
         return _fill(_read("nginx/main.conf"), values)
@@ -179,10 +121,25 @@ class _Page:
             "capabilities": _lines(self._capability_lines(), 4),
             "gateway_servers": _lines(
                 (
-                    f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;"
-                    for port in options.gateway_ports
+                    f"server {address} max_fails=1 fail_timeout={options.gateway_pause_seconds}s;"
+                    for address in options.gateways
                 ),
                 8,
+            ),
+            "gateway_tries": str(max(2, min(3, len(options.gateways)))),
+            "gateway_scheme": "https" if options.gateway_tls else "http",
+            "gateway_tls": _lines(_inner_tls(options.gateway_tls), 8),
+            "store_scheme": "https" if options.store_tls else "http",
+            "store_tls": _lines(_inner_tls(options.store_tls), 8),
+            "api_zone": (
+                f"limit_req_zone $binary_remote_addr zone=api:8m rate={options.api_per_second}r/s;"
+                if options.api_per_second
+                else ""
+            ),
+            "api_limit": (
+                f"limit_req zone=api burst={options.api_burst} nodelay;"
+                if options.api_per_second
+                else ""
             ),
             "bucket_pattern": re.escape(options.bucket).replace(r"\-", "-"),
             "signin_retry_seconds": str(max(1, round(60 / options.signin_per_minute))),
@@ -200,13 +157,14 @@ class _Page:
         return given | made | {f"{name}_body": answer.body() for name, answer in ANSWERS.items()}
 
     def _listen(self, port: int, *, http2: bool) -> str:
-        host = self.options.listen_host
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if not http2:
-            return f"listen {where} ssl;"
-        if self.able.http2_directive:
-            return f"listen {where} ssl; http2 on;"
-        return f"listen {where} ssl http2;"
+        word = " http2" if http2 and not self.able.http2_directive else ""
+        lines = [
+            f"listen {f'[{host}]' if ':' in host else host}:{port} ssl{word};"
+            for host in self.options.listen_hosts
+        ]
+        if http2 and self.able.http2_directive:
+            lines.append("http2 on;")
+        return " ".join(lines)
 
     def _capability_lines(self) -> Iterable[str]:
         if self.able.ticket_dictionary:
@@ -237,6 +195,20 @@ def _download_headers(api_url: str) -> Iterable[str]:
         '"ETag, Content-Length, Content-Range, Accept-Ranges, Content-Disposition, X-Request-Id, '
         'Retry-After" always;',
     )
+
+
+def _inner_tls(tls: InnerTls | None) -> Iterable[str]:
+    """In each server: nginx takes none of these from the upstream."""
+    if tls is None:
+        return
+    yield "proxy_ssl_protocols TLSv1.2 TLSv1.3;"
+    yield "proxy_ssl_verify on;"
+    yield "proxy_ssl_verify_depth 3;"
+    yield f'proxy_ssl_trusted_certificate "{tls.ca}";'
+    yield f"proxy_ssl_name {tls.name};"
+    if tls.certificate is not None:
+        yield f'proxy_ssl_certificate "{tls.certificate}";'
+        yield f'proxy_ssl_certificate_key "{tls.certificate_key}";'
 
 
 def _upload_error_pages() -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""python -m appliance.gateway --port N --index I (settings: STOWBAY_CONFIG)."""
+"""python -m appliance.gateway [--port N] [--index I] (settings: STOWBAY_CONFIG)."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ def _keep_memory_small() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="appliance.gateway")
-    parser.add_argument("--port", type=int, required=True, help="on loopback, behind nginx")
+    parser.add_argument("--port", type=int, help="default: the settings' port of this index")
     parser.add_argument(
-        "--index", type=int, default=0, help="which process this is: its metrics port"
+        "--index", type=int, default=0, help="which process this is: its ports, its name in logs"
     )
     options = parser.parse_args()
     _keep_memory_small()
     settings = configuration.load()
     logs.configure(settings.log_level, process=f"gateway-{options.index}")
-    uvloop.run(serve(settings, options.port, settings.metrics_port + options.index))
+    if options.port is None and not 0 <= options.index < len(settings.gateway_ports):
+        parser.error(f"the settings have no port for index {options.index}")
+    port = settings.gateway_ports[options.index] if options.port is None else options.port
+    uvloop.run(serve(settings, port, settings.metrics_port + options.index))
 
 
 if __name__ == "__main__":

@@ -11,16 +11,20 @@ from appliance.gateway.middlewares import answered, observed
 from appliance.gateway.openapi import document
 from appliance.gateway.route import PREFIX
 from appliance.gateway.routes import ROUTES
+from appliance.gateway.tls import only_from
 from appliance.telemetry.metrics import Meters
 
 __all__ = ["make_app"]
 
 
 def make_app(context: Context, meters: Meters) -> web.Application:
+    tls = context.settings.gateway_tls
     app = web.Application(
-        middlewares=[observed(meters), answered(meters)],
+        middlewares=[
+            observed(meters), answered(meters), *([only_from(tls.client)] if tls else []),
+        ],
         client_max_size=context.settings.limits.body_bytes,
-    )
+    )  # fmt: skip
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, endpoint(route, context))
     described = msgspec.json.encode(document(ROUTES, context.settings.api_url.rstrip("/")))

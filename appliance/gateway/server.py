@@ -1,7 +1,8 @@
-"""One gateway process: a listener on loopback, the figures on a port beside it, a graceful stop.
+"""One gateway process: a listener, figures and health on loopback beside it, a graceful stop.
 
 On SIGTERM the listener closes, long polls answer at once, requests in flight have
-FINISH_SECONDS; nginx has the other processes meanwhile. A second signal ends the process.
+FINISH_SECONDS; nginx has the other processes meanwhile. A second signal ends the process. SIGHUP
+reads the listener's certificate anew.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import ssl
 import time
 from collections.abc import AsyncIterator
 
@@ -18,11 +20,13 @@ from prometheus_client import generate_latest
 
 import appliance
 from appliance.cache.metadata import MetadataCache
+from appliance.gateway import tls
 from appliance.gateway.app import make_app
 from appliance.gateway.endpoint import Context
+from appliance.gateway.health import add_health
 from appliance.gateway.stopping import Stopping
-from appliance.settings import Settings
-from appliance.telemetry import logs, metrics
+from appliance.settings import GatewayTls, Settings
+from appliance.telemetry import logs, metrics, systemd
 from appliance.wiring import AppServices, wire
 
 __all__ = ["FINISH_SECONDS", "serve"]
@@ -43,26 +47,57 @@ async def serve(settings: Settings, port: int, metrics_port: int) -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     meters = metrics.Meters("gateway")
     meters.gauge(metrics.START_TIME).labels(appliance.__version__).set(time.time())
-    async with wire(settings) as services, _figures(meters, services, metrics_port):
+    async with (
+        wire(settings) as services,
+        _figures(meters, services, stopping, metrics_port),
+    ):
         app = make_app(Context(services, settings, stopping), meters)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_SECONDS,
             keepalive_timeout=75, max_line_size=_LINE_BYTES, max_field_size=_LINE_BYTES,
         )  # fmt: skip
         await runner.setup()
-        await web.TCPSite(runner, _LOOPBACK, port, backlog=1024).start()
-        log.info("listening", port=port, metrics_port=metrics_port)
-        await stop.wait()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        log.info("stopping")
-        stopping.tell()
-        await runner.cleanup()
+        context = _secured(settings.gateway_tls)
+        await web.TCPSite(
+            runner, settings.gateway_host, port, backlog=1024, ssl_context=context
+        ).start()
+        log.info("listening", port=port, metrics_port=metrics_port, tls=context is not None)
+        async with systemd.announced():
+            await stop.wait()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            log.info("stopping")
+            systemd.tell(systemd.STOPPING)
+            stopping.tell()
+            await runner.cleanup()
     log.info("stopped")
 
 
+def _secured(paths: GatewayTls | None) -> ssl.SSLContext | None:
+    """The listener's context, which SIGHUP renews; without TLS, SIGHUP stays what it is."""
+    if paths is None:
+        return None
+    log = logs.get_logger("gateway")
+    context = tls.make_context(paths)
+
+    def renew() -> None:
+        try:
+            tls.renew(context, paths)
+        except OSError as error:  # ssl.SSLError is one
+            log.error("certificate not renewed", reason=str(error))
+        else:
+            log.info("certificate read anew")
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
+    return context
+
+
 @contextlib.asynccontextmanager
-async def _figures(meters: metrics.Meters, services: AppServices, port: int) -> AsyncIterator[None]:
+async def _figures(
+    meters: metrics.Meters, services: AppServices, stopping: Stopping, port: int
+) -> AsyncIterator[None]:
+    """Health too: who restarts processes one by one has no certificate of the edge."""
+
     async def scrape(_: web.Request) -> web.Response:
         return web.Response(
             body=generate_latest(meters.registry),
@@ -72,6 +107,7 @@ async def _figures(meters: metrics.Meters, services: AppServices, port: int) -> 
     _follow(meters, services.cache)
     app = web.Application()
     app.router.add_get("/metrics", scrape)
+    add_health(app, services, stopping)
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     await web.TCPSite(runner, _LOOPBACK, port).start()

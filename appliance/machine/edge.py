@@ -13,7 +13,8 @@ from pathlib import Path
 
 from appliance.edge import keyring
 from appliance.edge.capabilities import EdgeUnusable, probe
-from appliance.edge.config import EdgeOptions, render
+from appliance.edge.config import render
+from appliance.edge.options import EdgeOptions
 from appliance.machine.failure import CannotStart
 from appliance.machine.options import Options
 from appliance.machine.pki import Certificates
@@ -117,14 +118,14 @@ class Edge:
         ports = self.options.ports
         ring = keyring.load(self.places.secrets / "tickets.json")
         return EdgeOptions(
-            listen_host="127.0.0.1",
+            listen_hosts=("127.0.0.1",),
             api_port=ports.api,
             upload_port=ports.upload,
             download_port=ports.download,
             bench_port=ports.bench,
             certificate=str(self.certificates.server),
             certificate_key=str(self.certificates.server_key),
-            gateway_ports=ports.gateways,
+            gateways=tuple(f"127.0.0.1:{port}" for port in ports.gateways),
             store_address=f"127.0.0.1:{ports.store}",
             bucket=self.options.world,
             edge_access_key=self.credential.access_key,

@@ -8,13 +8,16 @@ kept and compared.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from typing import LiteralString
 
 import psycopg
 
-__all__ = ["MigrationChanged", "migrate"]
+from appliance.domain.errors import Problem
+
+__all__ = ["CannotMigrate", "migrate", "pending"]
 
 _TABLE: LiteralString = """
 create table if not exists migrations (
@@ -24,8 +27,8 @@ create table if not exists migrations (
 )"""
 
 
-class MigrationChanged(RuntimeError):
-    """A migration that this database has applied differs from the file of this release."""
+class CannotMigrate(Problem):
+    """The database can't be reached or refuses, or it has applied a file that has changed since."""
 
 
 def _files() -> Sequence[tuple[str, str]]:
@@ -35,22 +38,43 @@ def _files() -> Sequence[tuple[str, str]]:
 
 
 def migrate(dsn: str) -> list[str]:
-    """The names that were applied now. Raises MigrationChanged, psycopg.Error."""
+    """The names that were applied now. Raises CannotMigrate, which names no secret."""
     applied: list[str] = []
-    with psycopg.connect(dsn) as conn:
+    with _connected(dsn) as conn:
         # Two sessions that both create the table at once would collide in the catalogue.
         conn.execute("select pg_advisory_xact_lock(7277916)")
         conn.execute(_TABLE)
-        rows = conn.execute("select name, sha256 from migrations").fetchall()
-        done: dict[str, str] = dict(rows)
-        for name, sql in _files():
-            digest = hashlib.sha256(sql.encode()).hexdigest()
-            if done.get(name) == digest:
-                continue
-            if name in done:
-                raise MigrationChanged(f"{name} was changed after it had been applied")
+        for name, sql in _lacking(conn):
             conn.execute("set local lock_timeout = '5s'")
             conn.execute(sql)
+            digest = hashlib.sha256(sql.encode()).hexdigest()
             conn.execute("insert into migrations (name, sha256) values (%s, %s)", (name, digest))
             applied.append(name)
     return applied
+
+
+def pending(dsn: str) -> list[str]:
+    """The names that `migrate` would apply; nothing is written. Raises as it does."""
+    with _connected(dsn) as conn:
+        (known,) = conn.execute("select to_regclass('migrations') is not null").fetchone() or (0,)
+        return [name for name, _ in (_lacking(conn) if known else _files())]
+
+
+@contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection]:
+    try:
+        with psycopg.connect(dsn) as conn:
+            yield conn
+    except psycopg.Error as error:
+        raise CannotMigrate(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _lacking(conn: psycopg.Connection) -> list[tuple[str, str]]:
+    done: dict[str, str] = dict(conn.execute("select name, sha256 from migrations").fetchall())
+    lacking = []
+    for name, sql in _files():
+        if name not in done:
+            lacking.append((name, sql))
+        elif done[name] != hashlib.sha256(sql.encode()).hexdigest():
+            raise CannotMigrate(f"{name} was changed after it had been applied")
+    return lacking

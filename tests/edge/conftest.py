@@ -94,7 +94,7 @@ def edge(store, ring, gateway_port, tmp_path_factory) -> Iterator[Edge]:
         folder,
         ports,
         bench_port=ports[3],
-        gateway_ports=(gateway_port, ports[4]),  # nobody listens at the second
+        gateways=(f"127.0.0.1:{gateway_port}", f"127.0.0.1:{ports[4]}"),  # nobody at the second
         store_address=store.settings.endpoint.removeprefix("http://"),
         bucket=BUCKET,
         edge_access_key=store.edge.access_key,

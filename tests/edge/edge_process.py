@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.edge.capabilities import probe
-from appliance.edge.config import EdgeOptions, render
+from appliance.edge.config import render
+from appliance.edge.options import EdgeOptions
 
 MODULES = Path("/usr/lib/nginx/modules")
 
@@ -151,7 +152,7 @@ def options_in(folder: Path, ports: list[int], **given: Any) -> EdgeOptions:
         (folder / name).mkdir()
     cert, key = certificate(folder)
     return EdgeOptions(
-        listen_host="127.0.0.1",
+        listen_hosts=("127.0.0.1",),
         api_port=ports[0],
         upload_port=ports[1],
         download_port=ports[2],

@@ -64,7 +64,7 @@ def test_without_any_gateway_and_any_store(tmp_path, ring):
         tmp_path,
         ports,
         bench_port=None,
-        gateway_ports=(ports[3],),
+        gateways=(f"127.0.0.1:{ports[3]}",),
         store_address=f"127.0.0.1:{ports[4]}",
         bucket="stowbay",
         edge_access_key="edge",

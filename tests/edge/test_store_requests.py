@@ -25,7 +25,7 @@ def relayed(store, ring, tmp_path):
             tmp_path,
             ports,
             bench_port=None,
-            gateway_ports=(ports[3],),
+            gateways=(f"127.0.0.1:{ports[3]}",),
             store_address=f"127.0.0.1:{relay.port}",
             bucket=BUCKET,
             edge_access_key=store.edge.access_key,

@@ -20,18 +20,19 @@ from appliance.edge.capabilities import (
     capabilities,
     probe,
 )
-from appliance.edge.config import EdgeOptions, render
+from appliance.edge.config import render
+from appliance.edge.options import EdgeOptions
 
 RING = keyring.create(1_800_000_000, kid="k1")
 OPTIONS = EdgeOptions(
-    listen_host="127.0.0.1",
+    listen_hosts=("127.0.0.1",),
     api_port=8443,
     upload_port=8444,
     download_port=8445,
     bench_port=None,
     certificate="/etc/stowbay/certificate.pem",
     certificate_key="/etc/stowbay/key.pem",
-    gateway_ports=(18501, 18502),
+    gateways=("127.0.0.1:18501", "127.0.0.1:18502"),
     store_address="127.0.0.1:18333",
     bucket="stow.bay",
     edge_access_key="edge",
@@ -122,7 +123,7 @@ def test_all_paths_are_the_given_ones():
         {"config_dir": "/etc/back\\slash"},
         {"log_dir": '/var/"'},
         {"region": "x\ny"},
-        {"gateway_ports": ()},
+        {"gateways": ()},
     ],
 )
 def test_values_that_nginx_would_interpret_are_refused(change):
@@ -136,7 +137,7 @@ def test_a_public_key_of_another_kind_is_refused():
 
 
 def test_ipv6_listens_in_brackets():
-    text = render(replace(OPTIONS, listen_host="::1"), BOOKWORM)["nginx.conf"]
+    text = render(replace(OPTIONS, listen_hosts=("::1",)), BOOKWORM)["nginx.conf"]
     assert "listen [::1]:8444 ssl;" in text
 
 

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import is_encrypted
+
 from ansible.plugins.action import ActionBase
 
-_HEAD = "# Made by the role secrets; change by ansible-vault edit. Losing this file or its password\n"
+_HEAD = (
+    "# Made by the role secrets; change by ansible-vault edit. Losing this file or its password\n"
+)
 _HEAD += "# loses the store's encryption key, and with it every stored file.\n"
 
 

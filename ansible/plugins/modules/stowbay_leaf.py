@@ -26,7 +26,11 @@ options:
   folder: {description: [Where key.pem and cert.pem are.], type: path, required: true}
   group: {description: [The group that may read the key.], type: str, required: true}
   renew_below_days: {description: [A new key is made when fewer are left.], type: int, default: 30}
-  reload: {description: [Units that use the leaf; those that run are told.], type: list, elements: str, default: []}
+  reload:
+    description: [Units that use the leaf; the answer tells those that run.]
+    type: list
+    elements: str
+    default: []
   certificate: {description: [The signed chain to place, PEM.], type: str}
   key: {description: [A key brought along, PEM, instead of the host's own.], type: str}
   reason: {description: [Why it is placed; told in the answer.], type: str, default: ""}
@@ -121,13 +125,14 @@ def write(path, gid, mode, text):
 
 
 def is_running(unit):
-    return subprocess.run(["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0
+    asked = ["/usr/bin/systemctl", "is-active", "--quiet", unit]
+    return subprocess.run(asked, check=False).returncode == 0
 
 
 def openssl(*arguments):
     """(succeeded, output)."""
     done = subprocess.run(
-        ["openssl", *map(str, arguments)], check=False, capture_output=True, text=True
+        ["/usr/bin/openssl", *map(str, arguments)], check=False, capture_output=True, text=True
     )
     return done.returncode == 0, done.stdout
 

@@ -1,11 +1,15 @@
 # The commands of this project. Settings are environment variables: docs/reference/settings.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down status test test-unit lint bench lock clean
+.PHONY: help setup run up down status test test-unit lint bench lock clean \
+    setup-cluster release lint-ansible test-cluster-smoke test-cluster
 
 PYTHON_BIN := .venv/bin
+CLUSTER_BIN := .venv-cluster/bin
+LOCK := UV_SYSTEM_CERTS=1 $(PYTHON_BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate \
+    --universal --python-version 3.11 --custom-compile-command "make lock"
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## install what the machine lacks, make .venv
 	@appliance/machine/setup.sh
@@ -37,10 +41,26 @@ test-unit: setup ## the tests that start nothing
 bench: setup ## measure, side by side with a plain S3 client
 	$(PYTHON_BIN)/python -m tests.bench
 
-lock: setup ## choose versions anew and write requirements.lock
-	$(PYTHON_BIN)/uv pip compile pyproject.toml --extra dev --extra bench --extra embedded --generate-hashes \
-	    --no-emit-index-url --no-annotate --universal --python-version 3.11 \
-	    --custom-compile-command "make lock" -o requirements.lock
+setup-cluster: setup ## make .venv-cluster: Ansible, its linters, tests of hosts
+	@tests/cluster/setup.sh
+
+release: setup ## what hosts install, in var/release: wheels for Debian 13, locked by hash
+	@PYTHONPATH=. $(PYTHON_BIN)/python ansible/release/make.py
+
+lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
+	cd ansible && ../$(CLUSTER_BIN)/ansible-lint --profile production --offline
+	$(CLUSTER_BIN)/yamllint --strict .
+
+test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice, their tests, a round trip
+	$(CLUSTER_BIN)/python -m tests.cluster.smoke
+
+test-cluster: setup-cluster release ## the same with three hosts, then the drills
+	$(CLUSTER_BIN)/python -m tests.cluster.trio
+
+lock: setup ## choose versions anew and write the three locks
+	$(LOCK) pyproject.toml --all-extras -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements.lock -o requirements-host.lock
+	$(LOCK) --group cluster -o requirements-cluster.lock
 
 clean: ## remove what tools cached; var/ and .venv stay
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -151,8 +151,8 @@ def options_in(folder: Path, ports: list[int], **given: Any) -> EdgeOptions:
     for name in ("config", "cache", "run", "log"):
         (folder / name).mkdir()
     cert, key = certificate(folder)
+    given.setdefault("listen_hosts", ("127.0.0.1",))
     return EdgeOptions(
-        listen_hosts=("127.0.0.1",),
         api_port=ports[0],
         upload_port=ports[1],
         download_port=ports[2],

@@ -1,0 +1,252 @@
+"""The drills. Each breaks one thing, waits until the product has come round, mends it, and returns
+when the cluster is whole again; what it saw goes into its report."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.cluster.addresses import CONTROLLER, address
+from tests.cluster.places import REPOSITORY
+
+from .alerts import firing
+from .hosts import Cluster, CommandFailed, until
+from .load import Load
+
+__all__ = ["DRILLS", "Drill", "Scene"]
+
+_WHOLE = 240.0  # s; a re-clone of Postgres and a rejoin of the store on two busy cores
+_POSTGRES = "/var/lib/postgresql"
+_DRIVE = "/srv/stowbay/drives/d1"
+
+
+@dataclass(frozen=True)
+class Scene:
+    cluster: Cluster
+    load: Load
+    ca: str
+
+    async def healed(self, seconds: float = _WHOLE) -> str:
+        took = await until(self.cluster.whole, seconds)
+        return f"whole again after {took:.0f} s"
+
+    async def writes_go_on(self, count: int = 20, seconds: float = 120) -> None:
+        """Every writer gets so many more writes acknowledged."""
+        wanted = {id(w): w.ledger.acknowledged + count for w in self.load.writers}
+
+        async def check() -> None:
+            for writer in self.load.writers:
+                if writer.ledger.acknowledged < wanted[id(writer)]:
+                    raise CommandFailed(f"{writer.folder}: writes don't go on")
+
+        await until(check, seconds, every=0.5)
+
+
+@dataclass(frozen=True)
+class Drill:
+    name: str
+    what: str
+    run: Callable[[Scene], Awaitable[str]]
+
+
+async def postgres_killed(scene: Scene) -> str:
+    """kill -9 of the primary's postmaster, of each shard in turn."""
+    said = []
+    for shard in scene.cluster.shards:
+        host = await scene.cluster.leader(shard)
+        await scene.cluster.shell(host, f"kill -9 $(head -1 {_POSTGRES}/17/{shard}/postmaster.pid)")
+        await scene.writes_go_on()
+        said.append(f"{shard} on {host}, {await scene.healed()}")
+    return "; ".join(said)
+
+
+async def shards_fail_over(scene: Scene) -> str:
+    """Every shard's leader is moved by a crash of its Patroni and Postgres for good."""
+    said = []
+    for shard in scene.cluster.shards:
+        host = await scene.cluster.leader(shard)
+        unit = f"stowbay-patroni@{shard}.service"
+        await scene.cluster.shell(
+            host, f"systemctl mask --runtime {unit}; systemctl kill -s KILL {unit}; "
+            f"systemctl stop {unit}"
+        )  # fmt: skip
+        await scene.writes_go_on()
+        new = await scene.cluster.leader(shard)
+        if new == host:
+            raise AssertionError(f"{shard} is still led by {host}")
+        await scene.cluster.shell(
+            host, f"systemctl unmask --runtime {unit}; systemctl start {unit}"
+        )
+        said.append(f"{shard}: {host} to {new}, {await scene.healed()}")
+    return "; ".join(said)
+
+
+async def primary_host_lost(scene: Scene) -> str:
+    """The plug of the host with the first shard's primary."""
+    host = await scene.cluster.leader(scene.cluster.shards[0])
+    await scene.cluster.power_cut(host)
+    await scene.writes_go_on()
+    await scene.cluster.boot(host)
+    return f"{host}, {await scene.healed()}"
+
+
+async def store_host_lost(scene: Scene) -> str:
+    """The plug of a host that leads nothing, while uploads go on to the other two."""
+    leaders = {await scene.cluster.leader(shard) for shard in scene.cluster.shards}
+    host = next((h for h in reversed(scene.cluster.names) if h not in leaders), "c3")
+    before = scene.load.uploader.ledger.acknowledged
+    await scene.cluster.power_cut(host)
+    await scene.writes_go_on()
+
+    async def uploads() -> None:
+        if scene.load.uploader.ledger.acknowledged < before + 4:
+            raise CommandFailed("uploads don't go on")
+
+    await until(uploads, 120, every=0.5)
+    await scene.cluster.boot(host)
+    return f"{host}, {await scene.healed()}"
+
+
+async def host_rebuilt(scene: Scene) -> str:
+    """A host burns down with its disks; the playbook makes it anew on an empty machine."""
+    host = scene.cluster.names[0]
+    await scene.cluster.power_cut(host)
+    await scene.writes_go_on()
+    await scene.cluster.boot(host, fresh=True)
+    process = await asyncio.create_subprocess_exec(
+        "ansible-playbook", "site.yml", cwd=REPOSITORY / "ansible",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise AssertionError(f"the playbook failed:\n{said.decode()[-6000:]}")
+    return f"{host}, {await scene.healed(420)}"
+
+
+async def redis_killed(scene: Scene) -> str:
+    host = await scene.cluster.redis_master()
+    await scene.cluster.shell(host, "kill -9 $(systemctl show -P MainPID redis-server.service)")
+    await scene.writes_go_on()
+    return f"{host}, {await scene.healed()}"
+
+
+async def edge_killed(scene: Scene) -> str:
+    """All of nginx on the host that holds the address, at once."""
+    (host,) = await scene.cluster.holders()
+    await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", "nginx.service")
+    await scene.writes_go_on()
+    return f"{host}, {await scene.healed()}"
+
+
+async def gateway_killed(scene: Scene) -> str:
+    (host,) = await scene.cluster.holders()
+    await scene.cluster.shell(host, "systemctl kill -s KILL 'stowbay-gateway@*.service'")
+    await scene.writes_go_on()
+    return f"both processes on {host}, {await scene.healed()}"
+
+
+async def partition(scene: Scene) -> str:
+    """The host of the first shard's primary hears and reaches no other host, for 45 s."""
+    return await _cut_off(scene, both=True)
+
+
+async def one_way(scene: Scene) -> str:
+    """It reaches the others, and hears nothing from them."""
+    return await _cut_off(scene, both=False)
+
+
+async def _cut_off(scene: Scene, *, both: bool) -> str:
+    host = await scene.cluster.leader(scene.cluster.shards[0])
+    others = ", ".join(address(name) for name in scene.cluster.names if name != host)
+    rules = ["add table inet drill",
+             "add chain inet drill in { type filter hook input priority -300; }",
+             f"add rule inet drill in ip saddr {{ {others} }} drop"]  # fmt: skip
+    if both:
+        rules += ["add chain inet drill out { type filter hook output priority -300; }",
+                  f"add rule inet drill out ip daddr {{ {others} }} drop"]  # fmt: skip
+    for rule in rules:
+        await scene.cluster.run(host, "nft", rule)
+    try:
+        await scene.writes_go_on()
+        await asyncio.sleep(10)
+    finally:
+        await scene.cluster.run(host, "nft", "delete table inet drill")
+    return f"{host} (the clients at {CONTROLLER} reached it), {await scene.healed()}"
+
+
+async def full_database_disk(scene: Scene) -> str:
+    """Patroni keeps a leader whose inserts all fail: said, alerted, and healed by space alone."""
+    shard = scene.cluster.shards[0]
+    host = await scene.cluster.leader(shard)
+    filler = f"{_POSTGRES}/filler"
+    await scene.cluster.shell(
+        host, f"dd if=/dev/zero of={filler} bs=1M 2>/dev/null; ls -l {filler}"
+    )
+    try:
+        alerts = await _alerted(scene, {"PostgresNotWritable", "DiskFull", "DiskFilling"})
+    finally:
+        await scene.cluster.run(host, "rm", "-f", filler)
+    await scene.writes_go_on()
+    return f"{host}; alerts: {', '.join(sorted(alerts))}; {await scene.healed()}"
+
+
+async def full_store_drive(scene: Scene) -> str:
+    """MinIO then refuses every write; reads go on, the alert has come before."""
+    host, filler = scene.cluster.names[-1], f"{_DRIVE}/filler"
+    await scene.cluster.shell(host, f"dd if=/dev/zero of={filler} bs=1M 2>/dev/null; true")
+    failures = len(scene.load.uploader.failures)
+    try:
+        alerts = await _alerted(scene, {"StoreCapacityLow", "StoreFull", "DiskFull"})
+        await asyncio.sleep(10)
+    finally:
+        await scene.cluster.run(host, "rm", "-f", filler)
+    await scene.writes_go_on()
+    said = scene.load.uploader.failures[failures:]
+    return (
+        f"{host}; alerts: {', '.join(sorted(alerts))}; client: {said[:1]}; {await scene.healed()}"
+    )
+
+
+async def rolling_restart(scene: Scene) -> str:
+    process = await asyncio.create_subprocess_exec(
+        "ansible-playbook", "restart.yml", cwd=REPOSITORY / "ansible",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise AssertionError(f"restart.yml failed:\n{said.decode()[-6000:]}")
+    await scene.writes_go_on()
+    return await scene.healed()
+
+
+async def _alerted(scene: Scene, any_of: set[str], seconds: float = 240) -> set[str]:
+    """The alerts of these that fire, once one does."""
+    seen: set[str] = set()
+
+    async def check() -> None:
+        nonlocal seen
+        seen = await firing(scene.cluster) & any_of
+        if not seen:
+            raise CommandFailed(f"none of {sorted(any_of)} fires")
+
+    await until(check, seconds, every=5)
+    return seen
+
+
+DRILLS = (
+    Drill("postgres-killed", "kill -9 of each shard's primary", postgres_killed),
+    Drill("shards-fail-over", "each shard's leader stopped for good", shards_fail_over),
+    Drill("primary-host-lost", "power cut of the primary's host", primary_host_lost),
+    Drill("store-host-lost", "power cut of a store host", store_host_lost),
+    Drill("host-rebuilt", "a host lost with its disks, rebuilt by the playbook", host_rebuilt),
+    Drill("redis-killed", "kill -9 of the Redis master", redis_killed),
+    Drill("edge-killed", "kill -9 of nginx where the address is", edge_killed),
+    Drill("gateway-killed", "kill -9 of both gateways there", gateway_killed),
+    Drill("partition", "the primary's host cut off, both ways", partition),
+    Drill("one-way", "the primary's host hears nobody", one_way),
+    Drill("full-database-disk", "no space under the primary", full_database_disk),
+    Drill("full-store-drive", "no space on one store drive", full_store_drive),
+    Drill("rolling-restart", "everything restarted, host by host", rolling_restart),
+)

@@ -1,0 +1,155 @@
+"""The cluster from inside the lab's namespaces: commands on hosts, who leads what, what is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.cluster.addresses import FLOATING, address
+from tests.cluster.lab import ask
+from tests.cluster.places import Lab
+
+__all__ = ["Cluster", "CommandFailed", "until"]
+
+CA = "/etc/stowbay/pki/ca.pem"
+
+
+class CommandFailed(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Cluster:
+    lab: Lab
+    names: tuple[str, ...]
+    shards: tuple[str, ...]
+
+    async def run(self, host: str, *command: str, check: bool = True, limit: float = 60) -> str:
+        """One command as root on a host that runs; needs no network."""
+        leader = (await self._ask(do="status"))["hosts"][host]
+        if not leader:
+            raise CommandFailed(f"{host} is off")
+        inside = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "--"]
+        process = await asyncio.create_subprocess_exec(
+            *inside, "env", "-i", "HOME=/root", "LC_ALL=C.UTF-8",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", *command,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), limit)
+        except TimeoutError:
+            process.kill()
+            raise CommandFailed(f"{host}: {command} took over {limit} s") from None
+        if check and process.returncode != 0:
+            raise CommandFailed(f"{host}: {command}: {process.returncode}\n{said.decode()}")
+        return said.decode()
+
+    async def shell(self, host: str, text: str, *, check: bool = True, limit: float = 60) -> str:
+        return await self.run(host, "sh", "-c", text, check=check, limit=limit)
+
+    async def power_cut(self, host: str) -> None:
+        await self._ask(do="power-cut", host=host)
+
+    async def boot(self, host: str, *, fresh: bool = False) -> None:
+        await self._ask(do="boot", host=host, fresh_disks=fresh, fresh_root=fresh)
+
+    async def running(self) -> list[str]:
+        hosts: dict[str, int] = (await self._ask(do="status"))["hosts"]
+        return [name for name in self.names if hosts[name]]
+
+    async def members(self, shard: str) -> list[dict[str, Any]]:
+        """As patronictl lists them, asked of the first host that answers."""
+        said = "no host runs"
+        for host in await self.running():
+            try:
+                said = await self.run(
+                    host, "timeout", "15", "patronictl", "-c", f"/etc/patroni/{shard}.yml",
+                    "list", "--format", "json",
+                )  # fmt: skip
+            except CommandFailed as error:
+                said = str(error)
+                continue
+            members: list[dict[str, Any]] = json.loads(said[said.index("[") :])
+            return members
+        raise CommandFailed(said)
+
+    async def leader(self, shard: str) -> str:
+        for member in await self.members(shard):
+            if member["Role"] == "Leader":
+                return str(member["Member"])
+        raise CommandFailed(f"{shard} has no leader")
+
+    async def redis_master(self) -> str:
+        for host in await self.running():
+            if "role:master" in await self._redis(host, "INFO", "replication"):
+                return host
+        raise CommandFailed("no Redis master")
+
+    async def holders(self) -> list[str]:
+        """Hosts that hold the floating address."""
+        found = []
+        for host in await self.running():
+            if f"{FLOATING}/" in await self.run(host, "ip", "-4", "-o", "address"):
+                found.append(host)
+        return found
+
+    async def whole(self) -> None:
+        """Raises CommandFailed with what is still missing; returns when nothing is."""
+        if len(await self.running()) < len(self.names):
+            raise CommandFailed("a host is off")
+        for shard in self.shards:
+            self._judge(shard, await self.members(shard))
+        for host in self.names:
+            for page in ("ready", "cluster"):
+                await self.run(
+                    host, "curl", "-fsS", "-m", "10", "--cacert", CA, "-o", "/dev/null",
+                    f"https://{address(host)}:9000/minio/health/{page}",
+                )  # fmt: skip
+        roles = [
+            "role:master" in await self._redis(host, "INFO", "replication") for host in self.names
+        ]
+        if roles.count(True) != 1:
+            raise CommandFailed(f"Redis masters: {roles}")
+        if len(holders := await self.holders()) != 1:
+            raise CommandFailed(f"the floating address is at {holders}")
+        await self.run(
+            self.names[0], "curl", "-fsS", "-m", "10", "--cacert", CA, "-o", "/dev/null",
+            f"https://{FLOATING}/health/ready",
+        )  # fmt: skip
+
+    def _judge(self, shard: str, members: list[dict[str, Any]]) -> None:
+        roles = sorted(str(member["Role"]) for member in members)
+        states = {str(member["State"]) for member in members}
+        if len(members) < len(self.names) or states - {"running", "streaming"}:
+            raise CommandFailed(f"{shard}: {members}")
+        if roles.count("Leader") != 1 or "Quorum Standby" not in roles:
+            raise CommandFailed(f"{shard}: {members}")
+
+    async def _redis(self, host: str, *words: str) -> str:
+        ask_ = " ".join(words)
+        return await self.shell(
+            host,
+            'REDISCLI_AUTH="$(sed -n "s/^requirepass *//p" /etc/redis/redis.conf | tr -d \\")" '
+            f"timeout 5 redis-cli -h {address(host)} --tls --cacert {CA} {ask_} || true",
+        )
+
+    async def _ask(self, **request: Any) -> dict[str, Any]:
+        return await asyncio.to_thread(lambda: ask(self.lab, **request))
+
+
+async def until(check: Callable[[], Awaitable[None]], seconds: float, every: float = 2.0) -> float:
+    """Seconds until `check` raised CommandFailed no more; the last one when time is over."""
+    began = time.monotonic()
+    while True:
+        try:
+            await check()
+            return time.monotonic() - began
+        except CommandFailed:
+            if time.monotonic() - began > seconds:
+                raise
+        await asyncio.sleep(every)

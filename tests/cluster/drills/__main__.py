@@ -53,8 +53,9 @@ async def _run(lab: Lab, drills: list[Drill]) -> int:
         load = await _people(cluster, stack, ca, place)
         scene = Scene(cluster, load, str(ca))
         await scene.healed(60)
-        print("| drill | what | write gap, s | upload gap, s | load, 1 min | CPU busy | "
-              "acknowledged | served | wrong | seen |\n" + "| --- " * 10 + "|", flush=True)  # fmt: skip
+        head = ("drill", "what", "write gap, s", "upload gap, s", "load, 1 min", "CPU busy",
+                "acknowledged", "served", "wrong", "seen")  # fmt: skip
+        print("| " + " | ".join(head) + " |\n" + "| --- " * len(head) + "|", flush=True)
         failed, checked = 0, set[str]()
         for drill in drills:
             failed += not await _drill(drill, scene, checked)

@@ -1,4 +1,4 @@
-"""The cluster from inside the lab's namespaces: commands on hosts, who leads what, what is whole."""
+"""The cluster from inside the lab: commands on hosts, who leads what, what is whole."""
 
 from __future__ import annotations
 

@@ -59,34 +59,44 @@ class Site:
 
 
 class Gateway:
-    """Waits until the process answers /health/{until}; `index` counts from the metrics port."""
+    """Waits until the process answers /health/{until}; its index counts from the metrics port.
+
+    `port`: that of the settings for this index. `health`: where to ask, if not at the listener.
+    """
 
     def __init__(
-        self, site: Site, *, until: str = "ready", metrics_port: int | None = None, **more: str
+        self,
+        site: Site,
+        *,
+        until: str = "ready",
+        port: int | None = None,
+        metrics_port: int | None = None,
+        health: str | None = None,
+        **more: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.metrics_port = metrics_port or site.settings.metrics_port
         index = self.metrics_port - site.settings.metrics_port
         self.log = site.place / f"gateway-{self.port}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance.gateway", "--port", str(self.port),
-                 "--index", str(index)],
+                [sys.executable, "-m", "appliance.gateway", "--index", str(index),
+                 *([] if port else ["--port", str(self.port)])],
                 env=os.environ | {"STOWBAY_CONFIG": str(site.config)} | more,
                 stderr=log,
             )  # fmt: skip
         site.started.append(self.process)
-        self._wait(until)
+        self._wait(f"{health or self.url}/health/{until}")
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def _wait(self, until: str) -> None:
+    def _wait(self, url: str) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/health/{until}", timeout=5):
+                with urllib.request.urlopen(url, timeout=5):
                     return
             except OSError:
                 time.sleep(0.05)

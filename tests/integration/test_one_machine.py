@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -187,12 +188,23 @@ def test_up_fails_with_the_log_of_the_part_that_failed(machine: Instance) -> Non
     _assert_nothing_is_left(machine)
 
 
-def test_run_prints_where_it_is_and_ctrl_c_stops_it_cleanly(machine: Instance) -> None:
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ([sys.executable, "-m", "appliance.machine", "run"], 0),
+        (["make", "--no-print-directory", "run"], -signal.SIGINT),  # 130 for a shell
+    ],
+    ids=["python", "make"],
+)
+def test_run_prints_where_it_is_and_ctrl_c_stops_it_cleanly(
+    machine: Instance, command: list[str], code: int
+) -> None:
     machine.down()
     output = machine.var / "run-output"
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "appliance.machine", "run"],
+            # A shell's background job ignores SIGINT, and hands that down to all it starts.
+            ["env", "--default-signal=INT", *command],
             cwd=ROOT,
             env=machine.env,
             stdout=sink,
@@ -201,15 +213,17 @@ def test_run_prints_where_it_is_and_ctrl_c_stops_it_cleanly(machine: Instance) -
         )
     try:
         deadline = time.monotonic() + 120
-        while str(machine.password_file.name) not in output.read_text():
+        while "admin-password" not in output.read_text():  # it says where that is, last
             assert process.poll() is None and time.monotonic() < deadline, output.read_text()
             time.sleep(0.1)
         assert machine.call("GET", "/health/ready").status == 200
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
-        assert process.wait(60) == 0
+        assert process.wait(60) == code, output.read_text()
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    assert "Stowbay has stopped" in output.read_text()
     assert machine.url in output.read_text()
     assert "Traceback" not in output.read_text()
     output.unlink()

@@ -13,7 +13,7 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.cluster.places import cache
@@ -78,11 +78,17 @@ def _place(kind: str, inputs: bytes) -> Path:
     return cache() / f"{kind}-{hashlib.sha256(inputs).hexdigest()[:12]}"
 
 
-def in_tree(tree: Path, command: list[str], binds: dict[Path, str]) -> None:
+def in_tree(
+    tree: Path,
+    command: list[str],
+    binds: Mapping[Path, str],
+    writable: Mapping[Path, str] | None = None,
+) -> None:
     """Run a command in an unbooted tree, with this machine's network and kept packages."""
     archives = cache() / "archives"
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     given = [f"--bind-ro={path}:{inside}" for path, inside in binds.items()]
+    given += [f"--bind={path}:{inside}" for path, inside in (writable or {}).items()]
     options = ["-q", "-D", str(tree), "--register=no", "--keep-unit", "--pipe", "--timezone=off"]
     options += ["--resolv-conf=replace-host", "--as-pid2", "--link-journal=no"]
     kept = f"--bind={archives}:/var/cache/apt/archives"

@@ -19,6 +19,8 @@ from appliance.services.users import UserInfo, Users
 from appliance.wiring import wire
 
 from .admin_keys import keys
+from .admin_migrate import migrate_all
+from .admin_store import store
 from .password import password as password_of
 from .sizes import format_size, parse_size
 
@@ -54,6 +56,8 @@ def admin() -> None:
 
 
 admin.add_command(keys)
+admin.add_command(migrate_all)
+admin.add_command(store)
 
 
 @admin.group()

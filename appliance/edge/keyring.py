@@ -95,11 +95,18 @@ class KeyRing:
         return KeyRing((*kept, fresh))
 
     def save(self, path: Path) -> None:
-        """Whoever reads at any moment sees the old ring or the new one, whole."""
+        """Whoever reads at any moment sees the old ring or the new one, whole.
+
+        Who could read the old file can read the new one, and nobody else.
+        """
         fresh = path.with_name(f".{path.name}.new")
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as sink:
+            if path.exists():
+                before = path.stat()
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+                os.fchmod(descriptor, before.st_mode & 0o777)
             sink.write(msgspec.json.format(msgspec.json.encode(_File(self.keys)), indent=2))
             sink.flush()
             os.fsync(sink.fileno())

@@ -17,7 +17,7 @@ import appliance
 from appliance.domain.errors import Problem
 from appliance.objects.reader import ObjectReader
 from appliance.settings import Settings
-from appliance.telemetry import metrics
+from appliance.telemetry import metrics, systemd
 from appliance.telemetry.logs import get_logger
 from appliance.telemetry.metrics import Meters
 from appliance.wiring import AppServices, wire
@@ -67,8 +67,13 @@ async def serve(settings: Settings, options: Options) -> int:
             lease_seconds=options.lease_seconds,
         )
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            systemd.tell(systemd.STOPPING)
+            runner.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, runner.stop)
+            loop.add_signal_handler(number, stop)
         jobs = make_jobs(services, reader, options)
         if options.dry_run or options.once:
             return await _once(runner, jobs, options.dry_run)
@@ -77,7 +82,8 @@ async def serve(settings: Settings, options: Options) -> int:
                 figures = Figures(meters, services.stores, settings.databases, services.clock)
                 await stack.enter_async_context(figures.serve(options.metrics_port))
             get_logger("workers").info("working", jobs=[job.name for job in jobs])
-            await runner.forever(jobs)
+            async with systemd.announced():
+                await runner.forever(jobs)
     return 0
 
 

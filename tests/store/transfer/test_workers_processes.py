@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -181,3 +182,22 @@ async def holds(world: World, job: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it never took the lease")
+
+
+async def test_systemd_hears_a_worker_from_start_to_end(
+    processes: Processes, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        worker = processes.start(
+            "--job", "answers", NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000"
+        )
+        assert manager.recv(64) == b"READY=1"
+        assert [manager.recv(64) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+        worker.send_signal(signal.SIGTERM)
+        while (word := manager.recv(64)) == b"WATCHDOG=1":
+            pass
+        assert word == b"STOPPING=1"
+        worker.communicate(timeout=20)
+    assert worker.returncode == 0

@@ -50,6 +50,16 @@ def test_saved_and_loaded(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["ring.json"]
 
 
+def test_who_could_read_the_ring_can_after_a_rotation(tmp_path):
+    """On hosts root rotates and the gateways' group reads."""
+    path = tmp_path / "tickets.json"
+    keyring.create(NOW, kid="k1").save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    keyring.create(NOW, kid="k2").save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_ring_with_another_kind_of_key_isnt_loaded(tmp_path):
     path = tmp_path / "ring.json"
     keyring.create(NOW, kid="k1").save(path)

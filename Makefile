@@ -55,7 +55,7 @@ test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice,
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke
 
 test-cluster: setup-cluster release ## the same with three hosts, then the drills
-	$(CLUSTER_BIN)/python -m tests.cluster.trio
+	$(CLUSTER_BIN)/python -m tests.cluster.smoke --hosts 3 --drills
 
 lock: setup ## choose versions anew and write the three locks
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock

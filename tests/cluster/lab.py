@@ -24,14 +24,21 @@ from tests.cluster.access import write_access
 from tests.cluster.addresses import hosts_text
 from tests.cluster.base_image import base_image, lock, prune_trees
 from tests.cluster.inventory import write_inventory
-from tests.cluster.places import REPOSITORY, Lab, labs
+from tests.cluster.places import REPOSITORY, Lab, cache, labs
 
 __all__ = ["ask", "down", "enter", "up"]
 
 VENV = REPOSITORY / ".venv-cluster"
 
 
-def up(lab: Lab, hosts: int, *, in_memory: bool = False, drive_size: str = "2g") -> None:
+def up(
+    lab: Lab,
+    hosts: int,
+    *,
+    inventory: Path | None = None,
+    in_memory: bool = False,
+    drive_size: str = "2g",
+) -> None:
     """Boot the lab; returns when every host answers by ssh. A failed start leaves nothing."""
     with lock(f"lab-{lab.name}"):
         if _first(lab):
@@ -43,7 +50,7 @@ def up(lab: Lab, hosts: int, *, in_memory: bool = False, drive_size: str = "2g")
         lab.folder.chmod(0o700)
         lab.hosts_file.write_text(hosts_text(names))
         write_access(lab, base, names)
-        write_inventory(lab, names)
+        write_inventory(lab, names, inventory)
         driver = [sys.executable, "-P", "-m", "tests.cluster.lab_driver", lab.name]
         driver += ["--base", str(base), "--hosts", str(hosts), "--drive-size", drive_size]
         driver += ["--memory"] if in_memory else []
@@ -78,9 +85,9 @@ def down(lab: Lab) -> None:
         _remove(lab)
 
 
-def enter(lab: Lab, command: list[str]) -> list[str]:
-    """The command as it runs on the lab's controller side: inside its namespaces, in this
-    folder, with Ansible told of the lab's inventory. Give it to subprocess.run."""
+def enter(lab: Lab, command: list[str], folder: Path | None = None) -> list[str]:
+    """The command as it runs on the lab's controller side: inside its namespaces, in the folder
+    (else this one), with Ansible told of the lab's inventory. Give it to subprocess.run."""
     first = _first(lab)
     if not first:
         raise SystemExit(f"lab {lab.name} doesn't run")
@@ -98,7 +105,7 @@ def enter(lab: Lab, command: list[str]) -> list[str]:
     pairs = [f"{key}={value}" for key, value in settings.items()]
     target = str(_children(first)[0])
     return ["nsenter", "-t", target, "-m", "-p", "-n", "--",
-            "env", f"--chdir={Path.cwd()}", *pairs, *command]  # fmt: skip
+            "env", f"--chdir={folder or Path.cwd()}", *pairs, *command]  # fmt: skip
 
 
 def ask(lab: Lab, **request: Any) -> dict[str, Any]:
@@ -120,8 +127,11 @@ def prune() -> None:
     for lab in labs():
         if not _first(lab):
             down(lab)
-    if not labs():
-        prune_trees()
+    if labs():
+        return
+    prune_trees()
+    for each in cache().glob(".lab-*.lock"):
+        each.unlink()
 
 
 def _first(lab: Lab) -> int:
@@ -166,6 +176,7 @@ def main() -> int:
     add("bake", "make the base image and print its folder", named=False)
     booting = add("up", "boot a lab; returns when all hosts answer by ssh")
     booting.add_argument("--hosts", type=int, choices=range(1, 10), default=3)
+    booting.add_argument("--inventory", type=Path, help="folder; else the project's for so many")
     booting.add_argument("--memory", action="store_true", help="keep what hosts write in memory")
     booting.add_argument("--drive-size", default="2g", help="of each store drive, e.g. 600m")
     add("down", "end a lab and remove all of it")
@@ -185,8 +196,13 @@ def main() -> int:
         case "bake":
             print(base_image())
         case "up":
-            up(Lab(given.name), given.hosts,
-               in_memory=given.memory, drive_size=given.drive_size)  # fmt: skip
+            up(
+                Lab(given.name),
+                given.hosts,
+                inventory=given.inventory,
+                in_memory=given.memory,
+                drive_size=given.drive_size,
+            )
         case "down":
             down(Lab(given.name))
         case "status":

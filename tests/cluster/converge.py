@@ -1,0 +1,62 @@
+"""A lab's hosts brought up by site.yml as an operator does it: once, again, and as a dry run.
+
+Invariants checked: the second run and the dry run change nothing, and no run's output, with all
+differences shown, holds a secret of the vault.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from tests.cluster.lab import enter
+from tests.cluster.places import REPOSITORY, Lab
+from tests.cluster.playbook_output import changed_tasks, recap
+from tests.cluster.vault import leaks, secrets_of
+
+__all__ = ["Failure", "call", "converge", "playbook"]
+
+
+class Failure(Exception):
+    """A step of the flow that didn't hold; the message says which and where its log is."""
+
+
+def converge(lab: Lab, logs: Path) -> None:
+    playbook(lab, logs / "1-converge.log", "site.yml", may_change=True)
+    playbook(lab, logs / "2-again.log", "site.yml")
+    playbook(lab, logs / "3-check.log", "site.yml", "--check")
+
+
+def playbook(lab: Lab, log: Path, *arguments: str, may_change: bool = False) -> None:
+    """One run of a playbook of ansible/, judged by its end and its output."""
+    call(lab, log, "ansible-playbook", "--diff", *arguments, folder=REPOSITORY / "ansible")
+    output = log.read_text()
+    counts = recap(output)
+    if not counts:
+        raise Failure(f"the playbook has no recap: {log}")
+    if not may_change and any(each["changed"] for each in counts.values()):
+        tasks = "\n  ".join(changed_tasks(output))
+        raise Failure(f"a run that should change nothing changed:\n  {tasks}\n{log}")
+    # The vault exists from the first run on.
+    if shown := leaks(output, secrets_of(lab.inventory)):
+        raise Failure(f"{log} shows secrets: {', '.join(shown)}")
+
+
+def call(
+    lab: Lab, log: Path, *command: str | Path, folder: Path = REPOSITORY, timeout: float = 1500
+) -> None:
+    """A command on the lab's controller; its output goes to the log, the log's end to a failure."""
+    started = time.monotonic()
+    print(f"{log.stem} ...", end=" ", flush=True)
+    with log.open("wb") as output:
+        done = subprocess.run(
+            enter(lab, [str(each) for each in command], folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+        )
+    print(f"{time.monotonic() - started:.0f} s", flush=True)
+    if done.returncode != 0:
+        raise Failure(f"{log}, exit status {done.returncode}:\n{log.read_text()[-6000:]}")

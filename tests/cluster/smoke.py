@@ -1,0 +1,87 @@
+"""From bare Debian to a file that came back: `make test-cluster-smoke`, `make test-cluster`.
+
+Boots a lab, converges it (again, and as a dry run), runs the tests of hosts and a client's round
+trip; with three hosts, the drills. Whatever happens, the lab is gone in the end; what was said
+stays in var/cluster/NAME.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tests.cluster.converge import Failure, call, converge
+from tests.cluster.lab import down, up
+from tests.cluster.places import REPOSITORY, Lab
+from tests.cluster.round_trip import round_trip
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster.smoke", description=__doc__)
+    parser.add_argument("--hosts", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--drills", action="store_true", help="break it, too")
+    parser.add_argument("--name", help="the lab's; a second run beside another needs its own")
+    parser.add_argument("--keep", action="store_true", help="leave the lab of a failed run")
+    given = parser.parse_args()
+    if os.geteuid() != 0:
+        print("This boots Debian hosts with systemd-nspawn: run it as root.", file=sys.stderr)
+        return 1
+    # A background job of a shell ignores SIGINT, and SIGTERM would skip the clean-up.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    lab = Lab(given.name or ("smoke" if given.hosts == 1 else "trio"))
+    os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(lab.vault_password)
+    logs = REPOSITORY / "var" / "cluster" / lab.name
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    started, failed = time.monotonic(), True
+    try:
+        up(lab, given.hosts)
+        _flow(lab, logs, drills=given.drills)
+        failed = False
+    except Failure as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        _keep_journals(lab, logs)
+    finally:
+        if not (failed and given.keep):
+            down(lab)
+    print(f"{'FAILED' if failed else 'passed'} in {time.monotonic() - started:.0f} s; {logs}")
+    return 1 if failed else 0
+
+
+def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
+    converge(lab, logs)
+    hosts = REPOSITORY / "tests" / "cluster" / "hosts"
+    options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
+    call(lab, logs / "4-hosts.log", "pytest", *options, hosts)
+    round_trip(lab, logs)
+    if drills:
+        python = REPOSITORY / ".venv" / "bin" / "python"
+        call(lab, logs / "8-drills.log", python, "-m", "tests.cluster.drills", lab.name,
+             timeout=7200)  # fmt: skip
+
+
+def _keep_journals(lab: Lab, logs: Path) -> None:
+    """What the hosts said, for whoever looks at the failure; the lab may be half dead."""
+    journal = "systemctl --failed --no-pager; journalctl -b --no-pager -o short-precise"
+    for machine in sorted(lab.host("").glob("c*")):
+        try:
+            command = ["ssh", "-F", lab.ssh_config, machine.name, journal]
+            call(lab, logs / f"journal-{machine.name}.log", *command, timeout=60)
+        except (Failure, SystemExit) as error:
+            print(f"no journal of {machine.name}: {error}", file=sys.stderr)
+
+
+def _stop(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

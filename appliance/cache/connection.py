@@ -8,6 +8,9 @@ Three rules keep a cache that may vanish from ever giving a wrong answer:
    seconds all others get nothing at once, then one call per pause tries again.
 3. Who could not deliver an invalidation flushes everything before it reads or writes again. Until
    it can, entries die by themselves (metadata.ENTRY_SECONDS).
+
+A Redis that answers with an error (READONLY of a master that was demoted, NOREPLICAS of one that
+is cut off, MISCONF, OOM) is left, too: the next try connects anew, and so finds who is master now.
 """
 
 from __future__ import annotations
@@ -78,8 +81,8 @@ class Link:
     async def _call(self, words: tuple[Word, ...]) -> tuple[bool, Any]:
         if not self._url or not self._may_try():
             return False, None
+        channel = self._channel
         try:
-            channel = self._channel
             if channel is None or not channel.open:
                 channel = await self._connected()
             if self._owes_flush:
@@ -88,6 +91,8 @@ class Link:
             reply = await channel.call(*words)
         except (OSError, TimeoutError):
             self.failures += 1
+            if channel is not None:
+                channel.close()
             self._broken = True
             self._shut_until = self._monotonic() + self._pause
             return False, None

@@ -92,13 +92,13 @@ def _overlaps(name: str, networks: list[Any]) -> Iterator[tuple[str, str, str, s
 def _floating(
     variables: Mapping[str, Any], groups: Mapping[str, list[str]], addresses: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str, str]]:
-    given = variables.get("stowbay_floating_address") or ""
+    given = variables.get("stowbay_floating_address")
     edges = groups.get("edge", [])
     if not given:
-        if len(edges) > 1:
+        if len(edges) > 1 and given is None:
             yield (
                 "", "floating address", f"{len(edges)} edges and no stowbay_floating_address",
-                "Set one, or keep one host in the group edge.",
+                'Set one, or "" with a load balancer of your own before the edges.',
             )  # fmt: skip
         return
     try:

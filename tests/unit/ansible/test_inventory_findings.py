@@ -65,6 +65,10 @@ def test_one_host_for_all_needs_no_floating_address() -> None:
     assert said({"stowbay_floating_address": ""}, alone, {"c1": "10.77.0.11"}) == []
 
 
+def test_a_load_balancer_of_ones_own_needs_no_floating_address() -> None:
+    assert said({"stowbay_floating_address": ""}) == []
+
+
 def test_a_flat_network_and_a_wide_client_network_are_fine() -> None:
     assert said(networks(clients=["10.77.0.0/24"])) == []
     assert said(networks(clients=["10.0.0.0/8"])) == []
@@ -108,7 +112,7 @@ def test_a_flat_network_and_a_wide_client_network_are_fine() -> None:
         ({"stowbay_floating_address": "10.77.0.100/16"}, "has another prefix than 10.77.0.0/24"),
         ({"stowbay_floating_address": "10.77.0.12/24"}, "c2|floating address|its own address"),
         ({"stowbay_floating_address": "vip"}, "|floating address|'vip'"),
-        ({"stowbay_floating_address": ""}, "3 edges and no stowbay_floating_address"),
+        ({"stowbay_floating_address": None}, "3 edges and no stowbay_floating_address"),
         ({"stowbay_floating_interface": ""}, "stowbay_floating_interface is not set"),
         ({"vault_redis_password": "minioadmin"}, "vault_redis_password is a known default"),
         ({"vault_redis_password": "ChangeMe"}, "vault_redis_password is a known default"),

@@ -54,7 +54,8 @@ lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
 test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice, their tests, a round trip
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke
 
-test-cluster: setup-cluster release ## the same with three hosts, then the drills
+test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, then the drills
+	$(CLUSTER_BIN)/python -m pytest tests/cluster/test_lab.py
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke --hosts 3 --drills
 
 lock: setup ## choose versions anew and write the three locks

@@ -61,16 +61,18 @@ def up(
                 cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        lab.pid_file.write_text(f"{process.pid}\n")
         try:
+            lab.pid_file.write_text(f"{process.pid}\n")
             while not lab.socket.exists():
                 if process.poll() is not None:
                     raise SystemExit(f"the lab didn't start:\n{lab.log.read_text()[-4000:]}")
                 time.sleep(0.05)
         except BaseException:
+            inner = _children(process.pid) if process.poll() is None else []
             process.kill()
             process.wait()
-            cgroups.remove_all(lab.name)
+            _await_end(inner)
+            _remove(lab)
             raise
 
 

@@ -22,6 +22,8 @@ from tests.cluster.round_trip import round_trip
 
 __all__ = ["main"]
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.smoke", description=__doc__)
@@ -34,7 +36,7 @@ def main() -> int:
         print("This boots Debian hosts with systemd-nspawn: run it as root.", file=sys.stderr)
         return 1
     # A background job of a shell ignores SIGINT, and SIGTERM would skip the clean-up.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPPING:
         signal.signal(number, _stop)
     lab = Lab(given.name or ("smoke" if given.hosts == 1 else "trio"))
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(lab.vault_password)
@@ -42,14 +44,16 @@ def main() -> int:
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     started, failed = time.monotonic(), True
+    up(lab, given.hosts)  # one that can't start is gone by itself; one that runs isn't ours
     try:
-        up(lab, given.hosts)
         _flow(lab, logs, drills=given.drills)
         failed = False
     except Failure as error:
         print(f"FAILED: {error}", file=sys.stderr)
         _keep_journals(lab, logs)
     finally:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)
         if not (failed and given.keep):
             down(lab)
     print(f"{'FAILED' if failed else 'passed'} in {time.monotonic() - started:.0f} s; {logs}")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import is_encrypted
-
 from ansible.plugins.action import ActionBase
 
 _HEAD = (

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.cluster.base_image import in_tree, installed_tree
+from tests.cluster.base_image import in_tree, installed_tree, lock
 from tests.cluster.inventory import release_folder
 from tests.cluster.places import REPOSITORY
 
@@ -25,6 +25,11 @@ SOURCES = ("appliance", "pyproject.toml", "README.md", "LICENSE", "requirements-
 
 
 def main() -> int:
+    with lock("release"):
+        return _make()
+
+
+def _make() -> int:
     release = Path(release_folder())
     stamp = release.with_name(f".{release.name}.inputs")
     files = _files()

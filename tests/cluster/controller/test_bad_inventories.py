@@ -1,0 +1,157 @@
+"""site.yml refuses an inventory that can't work, in words, before it looks for any host.
+
+The inventories' addresses are documentation's (RFC 5737): a run that got as far as a host would
+hang or say UNREACHABLE, which each test excludes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.controller.altered import ANSIBLE, MAIN, VAULT, alter, copy_of, play, put_vault
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    return copy_of(ANSIBLE / "inventories" / "trio", tmp_path)
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> Path:
+    file = tmp_path / "password"
+    file.write_text("correct horse\n")
+    return file
+
+
+def group_gone(hosts: dict[str, Any]) -> None:
+    del hosts["stowbay"]["children"]["redis"]
+
+
+def group_empty(hosts: dict[str, Any]) -> None:
+    hosts["stowbay"]["children"]["backup"]["hosts"] = {}
+
+
+def two_voters(hosts: dict[str, Any]) -> None:
+    del hosts["stowbay"]["children"]["etcd"]["hosts"]["c3"]
+
+
+def two_members(hosts: dict[str, Any]) -> None:
+    del hosts["stowbay"]["children"]["postgres"]["hosts"]["c3"]
+
+
+def one_address_twice(hosts: dict[str, Any]) -> None:
+    hosts["stowbay"]["hosts"]["c2"]["ansible_host"] = "192.0.2.11"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (group_gone, "the group redis is missing"),
+        (group_empty, "the group backup has no host"),
+        (two_voters, "2 etcd voters: an even number"),
+        (two_members, "shard1 has two members"),
+        (one_address_twice, "192.0.2.11 is also"),
+    ],
+)
+def test_hosts(
+    inventory: Path, password: Path, change: Callable[[Any], None], message: str
+) -> None:
+    alter(inventory / "hosts.yml", change)
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    assert message in said.line
+    assert "UNREACHABLE" not in said.text
+    assert not (inventory / VAULT).exists()
+
+
+def two_primaries(variables: dict[str, Any]) -> None:
+    variables["stowbay_shards"][0]["leader_host"] = "c1, c2"
+
+
+def a_shard_twice(variables: dict[str, Any]) -> None:
+    variables["stowbay_shards"].append(variables["stowbay_shards"][0] | {"port": 5442})
+
+
+def overlapping(variables: dict[str, Any]) -> None:
+    variables["stowbay_networks"]["cluster"].append("192.0.2.0/25")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (two_primaries, "shard1 asks for two primaries"),
+        (a_shard_twice, "2 items of stowbay_shards are named shard1: two primaries"),
+        (overlapping, "192.0.2.0/24 and 192.0.2.0/25 overlap"),
+        (lambda held: held.pop("stowbay_floating_address"), "3 edges and no"),
+        (lambda held: held.update(stowbay_name="The Cluster"), "stowbay_name is"),
+    ],
+)
+def test_variables(
+    inventory: Path, password: Path, change: Callable[[Any], None], message: str
+) -> None:
+    alter(inventory / MAIN, change)
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    assert message in said.line
+    assert "UNREACHABLE" not in said.text
+    assert not (inventory / VAULT).exists()
+
+
+def test_all_that_is_wrong_is_told_at_once(inventory: Path, password: Path) -> None:
+    alter(inventory / "hosts.yml", two_voters)
+    alter(inventory / "hosts.yml", group_gone)
+    alter(inventory / MAIN, two_primaries)
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    for message in ("the group redis is missing", "2 etcd voters", "two primaries"):
+        assert message in said.line
+
+
+def test_a_wrong_vault_password(inventory: Path, password: Path, tmp_path: Path) -> None:
+    vault = put_vault(inventory, password, {"vault_redis_password": "kept as it is, 20 c"})
+    before = vault.read_bytes()
+    wrong = tmp_path / "wrong"
+    wrong.write_text("battery staple\n")
+    said = play(inventory, password_file=wrong)
+    said.assert_refused_unchanged()
+    assert "Decryption failed" in said.line
+    assert said.text.count("ERROR") == 1
+    assert "PLAY [Preflight]" not in said.text
+    assert vault.read_bytes() == before
+
+
+def test_no_vault_password(inventory: Path) -> None:
+    said = play(inventory)
+    said.assert_refused_unchanged()
+    assert "no vault password: give --vault-password-file" in said.line
+    assert not (inventory / VAULT).exists()
+
+
+def test_a_vault_that_lies_open(inventory: Path, password: Path) -> None:
+    (inventory / VAULT).write_text("vault_redis_password: " + "plainly" * 4 + "\n")
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    assert "isn't encrypted" in said.line
+    assert "plainly" not in said.text
+
+
+def test_a_password_that_everybody_knows(inventory: Path, password: Path) -> None:
+    put_vault(inventory, password, {"vault_store_root_secret_key": "minioadmin"})
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    assert "vault_store_root_secret_key is a known default" in said.line
+    assert "minioadmin" not in said.text
+
+
+@pytest.mark.parametrize("name", ["single", "trio", "lab"])
+def test_the_inventories_of_the_repository_are_sound(
+    name: str, password: Path, tmp_path: Path
+) -> None:
+    """As far as a run gets without hosts: the secrets."""
+    inventory = copy_of(ANSIBLE / "inventories" / name, tmp_path)
+    said = play(inventory, "--tags", "inventory", "--skip-tags", "facts", password_file=password)
+    assert said.code == 0, said.text
+    assert "to put right" not in said.text
+    assert (inventory / VAULT).read_text().startswith("$ANSIBLE_VAULT;")

@@ -62,8 +62,13 @@ def put_vault(inventory: Path, password_file: Path, variables: dict[str, str]) -
     return vault
 
 
-def play(inventory: Path, *arguments: str, password_file: Path | None = None) -> Said:
-    """Run site.yml. The password file is the environment's when none is given."""
+def play(
+    inventory: Path,
+    *arguments: str,
+    password_file: Path | None = None,
+    playbook: str = "site.yml",
+) -> Said:
+    """Run the playbook. The password file is the environment's when none is given."""
     environment = os.environ | {
         "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
@@ -71,7 +76,7 @@ def play(inventory: Path, *arguments: str, password_file: Path | None = None) ->
     if password_file:
         environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(password_file)
     done = subprocess.run(
-        [_tool("ansible-playbook"), "-i", inventory, ANSIBLE / "site.yml", *arguments],
+        [_tool("ansible-playbook"), "-i", inventory, ANSIBLE / playbook, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

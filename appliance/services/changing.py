@@ -196,6 +196,7 @@ class Changer:
                 draft, answer = await self.stores.run(space_id, transaction)
         except _RepeatedError as repeated:
             earlier: Written[T] = repeated.args[0]
+            await self.stores.confirm(space_id)
             return earlier
         await self._tell(draft)
         return Written(answer, draft.seq)

@@ -4,6 +4,14 @@ The driver's errors end here: a database that can't be reached, or refuses for a
 more often than it is retried, is DatabaseUnavailable. A write whose COMMIT got no answer is
 unknown, not done: `run` repeats it only because every write carries an idempotency key or a
 compare-and-swap of its own (sharding.md, rule 7).
+
+While no standby is there, a COMMIT waits for one without end and statement_timeout doesn't hold
+for it, so the time of a whole transaction is limited here. A COMMIT whose wait was cancelled is
+answered as done, with a WARNING: it is on the primary alone, and gone when that host is. It counts
+as unknown, too. So does what a crashed primary brings back when it restarts. A repetition may find
+such a write and have nothing left to write, and a COMMIT of nothing waits for no standby: therefore
+it writes a message of its own to the log, behind the first write, and that one must be confirmed
+before anybody is told.
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -32,9 +40,16 @@ T = TypeVar("T")
 
 _STATEMENT_TIMEOUT = "30s"  # none of ours takes a second; one that does must not pile up
 _CANCELLED = "57014"
-_PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "XX000"})
+_WARNING = "01000"
+_NO_ROOM = "53"  # disk, memory, connections: nothing that a repetition within a second changes
+_PASSING = frozenset(
+    {"40001", "40003", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "XX000"}
+)
 _ATTEMPTS = 5
 _WAIT_SECONDS = 5.0
+_TRANSACTION_SECONDS = 30.0
+_RECONNECT_SECONDS = 4.0  # the pool's pauses double: a longer row of them sleeps past a fail-over
+_CONFIRM = "select pg_logical_emit_message(true, 'stowbay', '')"
 
 
 def is_passing(error: psycopg.Error) -> bool:
@@ -77,34 +92,38 @@ class Stores:
     @asynccontextmanager
     async def tx(self, key: int) -> AsyncIterator[Connection]:
         """A write transaction on the primary that holds the key; commits on leaving."""
-        async with (
-            _unavailable(),
-            self._write[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn,
-        ):
+        async with _borrowed(self._write[self._slots.name_of(key)]) as conn:
             yield conn
 
     @asynccontextmanager
     async def read(self, key: int) -> AsyncIterator[Connection]:
         """A connection that may be a replica's and be behind: compare the space's seq."""
-        async with (
-            _unavailable(),
-            self._read[self._slots.name_of(key)].connection(_WAIT_SECONDS) as conn,
-        ):
+        async with _borrowed(self._read[self._slots.name_of(key)]) as conn:
             yield conn
 
     async def run(self, key: int, work: Callable[[Connection], Awaitable[T]]) -> T:
         """`work` as one write transaction, repeated with jitter while its failure is passing."""
-        return await self._repeat(self._write[self._slots.name_of(key)], work)
+        return await self._repeat(self._write[self._slots.name_of(key)], work, writes=True)
 
     async def look(self, key: int, work: Callable[[Connection], Awaitable[T]]) -> T:
         """`run` for reads, which may go to a replica."""
-        return await self._repeat(self._read[self._slots.name_of(key)], work)
+        return await self._repeat(self._read[self._slots.name_of(key)], work, writes=False)
 
-    async def _repeat(self, pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def confirm(self, key: int) -> None:
+        """What the primary shows of the key survives it once this is back: for answers that tell
+        of an earlier write and write nothing themselves."""
+        await self.run(key, lambda conn: conn.execute(_CONFIRM))
+
+    async def _repeat(
+        self, pool: Pool, work: Callable[[Connection], Awaitable[T]], *, writes: bool
+    ) -> T:
         for attempt in range(_ATTEMPTS):
             try:
-                async with _unavailable(), pool.connection(_WAIT_SECONDS) as conn:
-                    return await work(conn)
+                async with _borrowed(pool) as conn:
+                    result = await work(conn)
+                    if attempt and writes:
+                        await conn.execute(_CONFIRM)
+                return result
             except DatabaseUnavailable as problem:
                 cause = problem.__cause__
                 if not isinstance(cause, psycopg.Error) or not is_passing(cause):
@@ -132,6 +151,38 @@ class Stores:
 
 
 @asynccontextmanager
+async def _borrowed(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose transaction is committed, and known to be, when this ends.
+
+    A refusal to write (25006) means that the server isn't the primary any more, and that the pool's
+    idle connections lead there, too: none of them is used again.
+    """
+    warned = False
+
+    def note(notice: errors.Diagnostic) -> None:  # it can be read here, not later
+        nonlocal warned
+        warned = warned or notice.sqlstate == _WARNING
+
+    async with _unavailable(), pool.connection(_WAIT_SECONDS) as conn:
+        conn.add_notice_handler(note)
+        try:
+            async with asyncio.timeout(_TRANSACTION_SECONDS) as limit:
+                yield conn
+                await conn.commit()
+        except errors.ReadOnlySqlTransaction:
+            await pool.drain()
+            raise
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DatabaseUnavailable("the database does not answer", retry_after=5) from error
+        finally:
+            conn.remove_notice_handler(note)
+        if warned:
+            raise errors.StatementCompletionUnknown("no standby has confirmed this COMMIT")
+
+
+@asynccontextmanager
 async def _unavailable() -> AsyncIterator[None]:
     try:
         yield
@@ -140,6 +191,8 @@ async def _unavailable() -> AsyncIterator[None]:
     except psycopg.Error as error:
         if error.sqlstate == _CANCELLED:
             raise DatabaseUnavailable("this took the database too long", retry_after=5) from error
+        if (error.sqlstate or "").startswith(_NO_ROOM):
+            raise DatabaseUnavailable("the database has no room left", retry_after=5) from error
         if is_passing(error):
             raise DatabaseUnavailable("the database refused for now", retry_after=1) from error
         raise
@@ -152,7 +205,7 @@ def _pool(dsn: str, size: int) -> AsyncConnectionPool[Connection]:
         min_size=1,
         max_size=size,
         open=False,
-        reconnect_timeout=30,
+        reconnect_timeout=_RECONNECT_SECONDS,
         check=None,
         configure=_configure,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import signal
 import ssl
 import time
 from pathlib import Path
@@ -263,3 +264,22 @@ def test_an_expired_ticket_leads_back_to_the_stable_url(hasty: Instance, tmp_pat
     _, (head, claims, signature) = _parts(url)
     forged = f"{url.split('?')[0]}?t={head}.{claims}.{'A' * len(signature)}"
     assert hasty.call("GET", forged).status == 403
+
+
+def test_a_get_goes_on_when_its_ticket_expires_on_the_way(hasty: Instance, tmp_path: Path) -> None:
+    user, place, back = hasty.user(tmp_path), tmp_path / "big", tmp_path / "back"
+    place.write_bytes(p.content(192 * MIB))
+    user.stowbay("put", place, "/big")
+    log, part = hasty.var / "log" / "nginx-download.log", tmp_path / ".back.stowbay-part"
+    before = log.read_text().count('"status":302')
+    running = user.start("get", "/big", back)
+    while not part.exists() or part.stat().st_blocks * 512 < 10 * MIB:
+        assert running.poll() is None, "it was over too soon"
+        time.sleep(0.005)
+    running.send_signal(signal.SIGSTOP)
+    assert not back.exists()
+    time.sleep(3.2)
+    running.send_signal(signal.SIGCONT)
+    assert running.wait(120) == 0
+    assert back.read_bytes() == place.read_bytes()
+    assert log.read_text().count('"status":302') > before, "no range met the expired ticket"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import msgspec
 from appliance.client.errors import InTheWay, LocalFault, from_os, printable
 from appliance.client.transfer import pull_plan
 from appliance.client.transfer.excludes import Excludes
+from appliance.client.transfer.landing import part_name
 from appliance.client.transfer.prepare_put import absolute
 from appliance.client.transfer.pull_plan import PullJob, PullPlan, Remote
 from appliance.client.transfer.target import Existing, place
@@ -71,6 +72,7 @@ async def _where(
         names: frozenset[str] = frozenset()
         if destination is not None and not into:
             names = frozenset([child.name async for child in tree.children(node.id)])
+            destination = Existing(destination.mtime_ns, _begun(destination.names, names))
         source = Existing(node.mtime_ns, names)
     decided = place(name, source, destination, into=into)
     found = base if decided.name is None else f"{base.rstrip('/')}/{decided.name}"
@@ -79,6 +81,12 @@ async def _where(
     if not into:
         _check_above(found)
     return found
+
+
+def _begun(there: Collection[str], wanted: Collection[str]) -> frozenset[str]:
+    """What is there, with a file that is still growing under its own name."""
+    growing = {part_name(f"/{name}")[1:]: name for name in wanted}
+    return frozenset(growing.get(name, name) for name in there)
 
 
 def _existing(local: str) -> tuple[str, Existing | None]:

@@ -70,6 +70,9 @@ class UploadCalls:
             "PATCH", f"uploads/{upload}/parts", Recorded, body=RecordParts(parts=list(parts))
         )
 
+    async def chunks(self, node: str, version: str) -> Chunks:
+        return await _chunks(self.api, node, version)
+
     async def complete(self, upload: str) -> Upload:
         return await self.api.call("POST", f"uploads/{upload}/complete", Upload)
 
@@ -103,9 +106,7 @@ class BlobCalls:
         )
 
     async def chunks(self, node: str, version: str | None) -> Chunks:
-        return await self.api.call(
-            "GET", f"nodes/{quote(node, safe='')}/chunks", Chunks, query={"version": version}
-        )
+        return await _chunks(self.api, node, version)
 
     async def mismatch(self, node: str, version: str, index: int) -> None:
         await self.api.call(
@@ -114,3 +115,9 @@ class BlobCalls:
             type(None),
             body=Mismatch(version=version, index=index),
         )
+
+
+async def _chunks(api: Api, node: str, version: str | None) -> Chunks:
+    return await api.call(
+        "GET", f"nodes/{quote(node, safe='')}/chunks", Chunks, query={"version": version}
+    )

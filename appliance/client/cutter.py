@@ -67,12 +67,15 @@ def look(path: str | int) -> Seen:
 
 
 def cut_file(
-    path: str, chunk_class: int | None = None, progress: Callable[[int], None] = lambda _: None
+    path: str, least_class: int = 0, progress: Callable[[int], None] = lambda _: None
 ) -> tuple[Cut, Seen]:
-    """Raises FileChanged, OSError. `progress` is told of bytes read, from this thread."""
+    """In the class that the size asks for, or in `least_class` if that is higher.
+
+    Raises FileChanged, OSError. `progress` is told of bytes read, from this thread.
+    """
     with Path(path).open("rb", buffering=0) as file:
         before = look(file.fileno())
-        cls = class_for_size(before.size) if chunk_class is None else chunk_class
+        cls = max(least_class, class_for_size(before.size))
 
         def read(into: memoryview) -> int:
             count = file.readinto(into) or 0

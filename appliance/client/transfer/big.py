@@ -24,7 +24,14 @@ from appliance.client.transfer.lanes import Lanes
 from appliance.client.transfer.outcome import Listener, Outcome
 from appliance.client.transfer.plan import FileJob
 from appliance.client.transfer.put_bytes import Slice, UrlExpired, put
-from appliance.domain.errors import NotFound, PartMismatch, PartMissing, Problem, UploadState
+from appliance.domain.errors import (
+    NotFound,
+    PartMismatch,
+    PartMissing,
+    Problem,
+    UploadState,
+    VersionGone,
+)
 from appliance.wire.uploads import (
     BeginOutcome,
     BeginUpload,
@@ -69,7 +76,8 @@ class BigFiles:
     async def _send(self, job: FileJob, parents: Mapping[str, str]) -> Outcome:
         entry = job.entry
         began = time.monotonic()
-        cut, seen = await asyncio.to_thread(cut_file, entry.local)
+        least = await self._class_of_base(job)
+        cut, seen = await asyncio.to_thread(cut_file, entry.local, least)
         seconds = time.monotonic() - began
         self.listener.explain(
             f"{printable(entry.local)}: {job.why}; {cut.size} bytes cut into {len(cut.chunks)} "
@@ -101,6 +109,15 @@ class BigFiles:
             if last or not isinstance(outcome.problem, _OVERTAKEN):
                 return outcome
         raise AssertionError("the last round returns or raises")
+
+    async def _class_of_base(self, job: FileJob) -> int:
+        """Cut like its base, a version shares that one's chunks: another class shares none."""
+        if job.base is None or job.node is None:
+            return 0
+        try:
+            return (await self.uploads.chunks(job.node, job.base)).chunk_class
+        except (NotFound, VersionGone):
+            return 0  # the commit will tell the conflict
 
     async def _begin(self, cut: Cut, path: str) -> BeginOutcome:
         request = BeginUpload(

@@ -27,6 +27,7 @@ class FileJob:
     entry: Entry
     base: str | None  # version to replace; None: the name is free
     why: str
+    node: str | None = None  # whose version that is
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ def _present(plan: PutPlan, entry: Entry, node: Node, sha256_of: Sha256Of | None
             )
             plan.failed.append((entry.local, problem))
     elif why := _difference(entry, node, sha256_of):
-        plan.files.append(FileJob(entry, node.version, why))
+        plan.files.append(FileJob(entry, node.version, why, node.id))
     else:
         same = "same sha256" if sha256_of else "same size and mtime"
         plan.same.append((entry, same))

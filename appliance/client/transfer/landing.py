@@ -46,7 +46,7 @@ def small(local: str, data: bytes | bytearray, node: Node) -> None:
         raise
     finally:
         os.close(handle)
-    os.replace(part, local)  # noqa: PTH105 - once for each of many small files
+    os.replace(part, local)
 
 
 def _stamp(handle: int, node: Node) -> None:
@@ -57,24 +57,24 @@ def _stamp(handle: int, node: Node) -> None:
 def folder(local: str, _node: Node) -> None:
     """Its own mode comes with `dress`, when everything is in it."""
     try:
-        os.mkdir(local, 0o700)  # noqa: PTH102 - a str of the walk
+        os.mkdir(local, 0o700)
     except FileExistsError:
-        mode = os.stat(local).st_mode  # noqa: PTH116
+        mode = os.stat(local).st_mode
         if mode & 0o700 != 0o700:
-            os.chmod(local, mode & 0o7777 | 0o700)  # noqa: PTH101
+            os.chmod(local, mode & 0o7777 | 0o700)
 
 
 def dress(local: str, node: Node) -> None:
-    os.chmod(local, node.mode)  # noqa: PTH101
+    os.chmod(local, node.mode)
     os.utime(local, ns=(node.mtime_ns, node.mtime_ns))
 
 
 def link(local: str, node: Node) -> None:
     part = part_name(local)
     Path(part).unlink(missing_ok=True)
-    os.symlink(node.target or "", part)  # noqa: PTH211 - pathlib would tidy the target up
+    os.symlink(node.target or "", part)  # pathlib would tidy the target up
     os.utime(part, ns=(node.mtime_ns, node.mtime_ns), follow_symlinks=False)
-    os.replace(part, local)  # noqa: PTH105 - once for each of many small files
+    os.replace(part, local)
 
 
 class PartFile:

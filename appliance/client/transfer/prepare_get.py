@@ -91,12 +91,12 @@ def _begun(there: Collection[str], wanted: Collection[str]) -> frozenset[str]:
 
 def _existing(local: str) -> tuple[str, Existing | None]:
     """The absolute path, links unresolved; and what is there, if it is a folder."""
-    base = os.path.abspath(local)  # noqa: PTH100 - pathlib has no such thing
+    base = os.path.abspath(local)
     try:
         if not Path(base).is_dir():
             return base, None
         state = Path(base).stat()
-        return base, Existing(state.st_mtime_ns, frozenset(os.listdir(base)))  # noqa: PTH208
+        return base, Existing(state.st_mtime_ns, frozenset(os.listdir(base)))
     except OSError as error:
         raise from_os(error, local) from error
 
@@ -109,7 +109,7 @@ def _check_above(path: str) -> None:
 
 def _make_folder(local: str) -> None:
     try:
-        os.makedirs(local, exist_ok=True)  # noqa: PTH103
+        os.makedirs(local, exist_ok=True)
     except FileExistsError:
         raise InTheWay(f"{printable(local)} is no folder.") from None
     except OSError as error:

@@ -119,7 +119,7 @@ async def _source(
 
 def _names(folder: str) -> frozenset[str]:
     try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208 - names only
+        return frozenset(os.listdir(folder))
     except OSError as error:
         raise from_os(error, folder) from error
 

@@ -119,7 +119,7 @@ def _sort(plan: PullPlan, remote: Remote, *, followed: bool) -> None:
 def _link(plan: PullPlan, remote: Remote, there: os.stat_result) -> None:
     if not stat.S_ISLNK(there.st_mode):
         raise _in_the_way(remote)
-    if os.readlink(remote.local) == remote.node.target:  # noqa: PTH115 - pathlib would tidy it up
+    if os.readlink(remote.local) == remote.node.target:  # pathlib would tidy it up
         plan.same.append((remote, "the link is here"))
     else:
         plan.links.append(remote)

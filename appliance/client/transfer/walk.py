@@ -104,7 +104,7 @@ def _item(item: os.DirEntry[str], place: str, taken: dict[str, str]) -> Entry | 
 
 def _target(path: str) -> str:
     """As it is: pathlib would tidy it up ("./a//b" to "a/b")."""
-    return os.readlink(path)  # noqa: PTH115
+    return os.readlink(path)
 
 
 def _entry(local: str, path: str, state: os.stat_result, target: str | None) -> Entry:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,9 +35,12 @@ class Said:
         return " ".join(self.text.split())
 
     def assert_refused_unchanged(self) -> None:
-        """It failed, no host had a task that changes anything, and no trace of Python shows."""
+        """It failed, no task changed a host, and no trace of Python shows.
+
+        On the controller, shown as `changed: [c1 -> localhost]`, a vault may have been made.
+        """
         assert self.code != 0, self.text
-        assert "changed: [" not in self.text, self.text
+        assert not re.search(r"changed: \[[^]>]+\]", self.text), self.text
         assert "PLAY [The ground]" not in self.text
         assert "Traceback" not in self.text
 
@@ -48,7 +53,7 @@ def copy_of(inventory: Path, folder: Path) -> Path:
 
 
 def alter(file: Path, change: Callable[[Any], object]) -> None:
-    held = yaml.safe_load(file.read_text())
+    held = json.loads(json.dumps(yaml.safe_load(file.read_text())))  # an alias is one object
     change(held)
     file.write_text(yaml.safe_dump(held))
 

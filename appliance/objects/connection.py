@@ -11,11 +11,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from appliance.settings import Credential, ObjectStore
 
-__all__ = ["COMPLETE_SECONDS", "CONNECT_SECONDS", "POOL", "READ_SECONDS", "TRIES", "s3_client"]
+__all__ = [
+    "COMPLETE_SECONDS",
+    "CONNECT_SECONDS",
+    "POOL",
+    "READ_SECONDS",
+    "TRIES",
+    "s3_client",
+    "s3_session",
+]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -24,14 +32,21 @@ POOL = 50  # connections of one process
 TRIES = 3  # the first one included; with the SDK's jittered pause in between
 
 
+def s3_session() -> AioSession:
+    """Clients of one session share the description of S3's calls, some 15 MiB of memory."""
+    session = get_session()
+    session.set_config_variable("profile", None)
+    return session
+
+
 def s3_client(
     store: ObjectStore,
     credential: Credential,
     *,
+    session: AioSession | None = None,
     read_seconds: float = READ_SECONDS,
 ) -> AbstractAsyncContextManager[Any]:
-    session = get_session()
-    session.set_config_variable("profile", None)
+    session = session or s3_session()
     context: AbstractAsyncContextManager[Any] = session.create_client(
         "s3",
         endpoint_url=store.endpoint,

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from appliance.domain.errors import StoreUnavailable
-from appliance.objects.connection import COMPLETE_SECONDS, s3_client
+from appliance.objects.connection import COMPLETE_SECONDS, s3_client, s3_session
 from appliance.objects.errors import InvalidParts, NoSuchObject, store_errors
 from appliance.objects.parts import StoredPart, listed, parsed
 from appliance.objects.presign import MAX_PARTS
@@ -52,10 +52,12 @@ class ObjectControl:
         self._patient: Any = None
 
     async def __aenter__(self) -> Self:
-        enter = self._stack.enter_async_context
-        self._client = await enter(s3_client(self._store, self._store.control))
-        patient = s3_client(self._store, self._store.control, read_seconds=COMPLETE_SECONDS)
-        self._patient = await enter(patient)
+        enter, session = self._stack.enter_async_context, s3_session()
+        told = self._store, self._store.control
+        self._client = await enter(s3_client(*told, session=session))
+        self._patient = await enter(
+            s3_client(*told, session=session, read_seconds=COMPLETE_SECONDS)
+        )
         return self
 
     async def __aexit__(self, *raised: Any) -> None:

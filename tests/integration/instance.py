@@ -272,9 +272,15 @@ class Instance:
 
 
 def free_ports(count: int = 40) -> int:
-    """The first of so many neighbouring free ports, below those that the system hands out."""
+    """The first of so many neighbouring free ports, below those that the system hands out.
+
+    Processes of tests side by side take every second block each: a port that is free now isn't
+    taken by the other before it is used.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     while True:
-        base = 20_000 + secrets.randbelow(300) * count
+        block = 2 * secrets.randbelow(150) + int(worker) % 2
+        base = 20_000 + block * count
         taken = contextlib.ExitStack()
         with contextlib.suppress(OSError), taken:
             for port in range(base, base + count):

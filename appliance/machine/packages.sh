@@ -19,6 +19,8 @@ missing_packages() {
         echo redis-server
     [ -x "$SYSTEM/usr/sbin/nginx" ] || echo nginx
     [ -e "$SYSTEM/usr/lib/nginx/modules/ngx_http_js_module.so" ] || echo libnginx-mod-http-js
+    # Only the tests need promtool, which checks the alerts (the Makefile sets this).
+    [ -z "${STOWBAY_SETUP_TESTS:-}" ] || [ -x "$SYSTEM/usr/bin/promtool" ] || echo prometheus
     find_python >/dev/null || echo python3-venv
     if needs_compiler; then
         [ -x "$SYSTEM/usr/bin/gcc" ] || echo gcc libc6-dev
@@ -104,7 +106,9 @@ install_packages() {
     if command -v systemctl >/dev/null; then
         for each in "${packages[@]}"; do
             case $each in
-            postgresql | redis-server | nginx) systemctl --quiet disable "$each.service" ;;
+            postgresql | redis-server | nginx | prometheus)
+                systemctl --quiet disable "$each.service"
+                ;;
             esac
         done
     fi

@@ -23,8 +23,8 @@ _PROBE = "create temporary table stowbay_write_probe on commit drop as select 1 
 async def why_not_writable(stores: Stores, database: Database, patience: float) -> str:
     """Empty when one write that needs room was committed in `patience` seconds, unrepeated.
 
-    A COMMIT that waits for a standby in vain is given up from here: the database's own limit, two
-    seconds later, would let it succeed with a warning.
+    A COMMIT that waits for a standby in vain ends by no limit of the database, so it is given up
+    from here; what it wrote is gone with its transaction or does no harm.
     """
     try:
         async with (

@@ -112,6 +112,20 @@ def test_as_root_it_says_so_first_and_installs_without_starting_services(machine
     assert machine.rules() == []
 
 
+def test_the_tests_need_one_package_more(machine: Machine) -> None:
+    machine.has("usr/lib/postgresql/15/bin/initdb", "usr/bin/redis-server", "usr/sbin/nginx")
+    machine.has("usr/lib/nginx/modules/ngx_http_js_module.so")
+    python = machine.program("any-python", PYTHON)
+    more = {"PYTHON": str(python), "PYTHON_VERSION": "3.11"}
+    assert machine.set_up(user=0, **more).stdout == ""
+    done = machine.set_up(user=0, **more, STOWBAY_SETUP_TESTS="yes")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[0] == "Installing Debian packages: prometheus"
+    assert done.stdout.splitlines()[-1] == "systemctl --quiet disable prometheus.service"
+    machine.has("usr/bin/promtool")
+    assert machine.set_up(user=0, **more, STOWBAY_SETUP_TESTS="yes").stdout == ""
+
+
 def test_a_failed_installation_fails_and_leaves_no_rule_behind(machine: Machine) -> None:
     done = machine.set_up(user=0, APT_FAILS="100")
     assert done.returncode == 100

@@ -13,7 +13,7 @@ DOCUMENTATION = r"""
 name: stowbay_packed
 author: [Stowbay]
 short_description: Path of a tar file of each folder named
-description: [Only the plain files that lie in the folder itself; made in Ansible's own folder for temporary files.]
+description: [Holds the plain files of the folder itself; gone when Ansible ends.]
 options:
   _terms: {description: [Folders on the controller.], required: true}
 """

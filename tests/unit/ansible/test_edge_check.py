@@ -13,7 +13,7 @@ import pytest
 from tests.unit.ansible.plugins import ANSIBLE
 
 PROGRAM = ANSIBLE / "roles/edge/files/edge-check"
-LOST = "192.0.2.1:9"  # documentation's network: nobody answers, or there is no way there
+LOST = "198.51.100.9:9"  # a network of documentation only: nobody answers
 
 
 class Status(http.server.BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def test_a_host_that_refuses_is_there(nginx: int, closed: str) -> None:
 def test_half_of_the_hosts_is_enough_and_less_is_not(nginx: int, open_host: str) -> None:
     assert check(nginx, open_host, open_host, LOST).returncode == 0
     assert check(nginx, open_host, LOST).returncode == 0
-    cut_off = check(nginx, open_host, LOST, f"{LOST},192.0.2.2:9")
+    cut_off = check(nginx, open_host, LOST, f"{LOST},203.0.113.9:9")
     assert cut_off.returncode == 1
     assert "can't be reached" in cut_off.stderr
 

@@ -32,7 +32,7 @@ class StorePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def fingerprint(plan: StorePlan) -> str:
-    """Changes with whatever provisioning would write; not with the way to the store, nor root."""
+    """Changes with whatever provisioning would write; not with the way to it, root, or an order."""
     written = [
         (
             role,
@@ -41,7 +41,7 @@ def fingerprint(plan: StorePlan) -> str:
                 role,
                 plan.bucket,
                 kind=plan.kind,
-                sources=plan.edge_sources if role == "edge" else (),
+                sources=sorted(plan.edge_sources) if role == "edge" else (),
             ),
         )
         for role in ROLES

@@ -15,23 +15,10 @@ ROOT = Path(__file__).resolve().parents[3]
 EXPORTERS = ROOT / "monitoring" / "exporters"
 HOST_FIGURES = ROOT / "ansible" / "roles" / "exporters" / "files" / "host_figures.py"
 _OF_PROMETHEUS = {"up", "ALERTS"}
-_WORDS = {
-    "and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool",
-    "offset", "inf", "nan",
-}  # fmt: skip
 
 
 def known_metrics() -> set[str]:
     return {*_OF_PROMETHEUS, *_ours(), *_of_hosts(), *_of_exporters(), *_recorded()}
-
-
-def used_metrics(expression: str) -> set[str]:
-    """The names of series in PromQL: what is no function, word, label, string or number."""
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
-    bare = re.sub(r"{[^}]*}|\[[^\]]*\]", " ", bare)
-    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", r" ", bare)
-    names = re.finditer(r"(?<![\w.:])[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])", bare)
-    return {found[0] for found in names} - _WORDS
 
 
 def _ours() -> Iterator[str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 
-from .known import ROOT, known_metrics, used_metrics
+from tests.cluster.promql import used_metrics
+
+from .known import ROOT, known_metrics
 
 MONITORING = ROOT / "monitoring"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "dashboards" / "overview.json").read_text())

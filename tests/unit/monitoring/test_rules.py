@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from tests.cluster.alert_pages import PAGE, RULES, alerts, page
+from tests.cluster.promql import used_metrics
 
-from .known import ROOT, known_metrics, used_metrics
+from .known import ROOT, known_metrics
 
 ALERTS = {rule["alert"]: (path, rule) for path, rule in alerts()}
 RUNBOOKS = ROOT / "docs" / "how-to" / "runbooks"

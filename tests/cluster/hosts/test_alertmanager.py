@@ -1,0 +1,53 @@
+"""Alertmanager on each monitoring host: closed to strangers, one cluster, and alerts arrive."""
+
+from tests.cluster.hosts.asking import ask, settled, status
+
+testinfra_hosts = ["ansible://monitoring"]
+
+
+def test_it_runs_and_its_settings_are_valid(host):
+    service = host.service("prometheus-alertmanager")
+    assert service.is_running
+    assert service.is_enabled
+    assert "SUCCESS" in host.check_output("amtool check-config /etc/prometheus/alertmanager.yml")
+
+
+def test_it_listens_on_the_inner_address_and_wants_tls_and_the_password(host):
+    address = host.ansible.get_variables()["ansible_host"]
+    listening = host.check_output("ss -Hltn 'sport = :9093'").split()
+    assert listening[3] == f"{address}:9093"
+    assert status(host, 9093) == "401"
+    assert status(host, 9093, "-u stowbay:wrong") == "401"
+
+
+def test_all_of_them_are_one_cluster(host):
+    groups = host.ansible.get_variables()["groups"]
+
+    def wrong():
+        cluster = ask(host, 9093, "/api/v2/status")["cluster"]
+        if len(groups["monitoring"]) == 1:
+            return cluster["status"] != "disabled"
+        return (cluster["status"], len(cluster["peers"])) != ("ready", len(groups["monitoring"]))
+
+    assert not settled(wrong)
+
+
+def test_a_peer_without_a_certificate_is_refused(host):
+    variables = host.ansible.get_variables()
+    listening = host.check_output("ss -Hltn 'sport = :9094'")
+    if len(variables["groups"]["monitoring"]) == 1:
+        assert listening == "", "one alone has no peers"
+        return
+    asked = host.run(
+        f"curl -sS --max-time 5 --cacert /etc/stowbay/pki/ca.pem https://{variables['ansible_host']}:9094/"
+    )
+    assert asked.rc != 0
+    assert "certificate required" in asked.stderr
+
+
+def test_alerts_arrive(host):
+    def missing():
+        there = {each["labels"]["alertname"] for each in ask(host, 9093, "/api/v2/alerts")}
+        return {"Watchdog"} - there
+
+    assert settled(missing) == set()

@@ -22,6 +22,8 @@ from tests.cluster.places import Lab
 __all__ = ["Machine"]
 
 DRIVES = ("d1", "d2")
+# Postgres has a volume of its own, so that a drill can fill it.
+_DATABASE, _DATABASE_SIZE = "database", "3g"
 _REBOOT = 133  # systemd-nspawn's exit status when the host asked for a reboot
 _NETWORK = """[Match]
 Name=host0
@@ -44,7 +46,7 @@ class Machine:
     def attach(self) -> None:
         """Mount the root and the drives, once per lab."""
         self._mount_root()
-        for each in DRIVES:
+        for each in (*DRIVES, _DATABASE):
             self._mount_drive(each)
 
     def boot(self, *, fresh_disks: bool = False, fresh_root: bool = False) -> None:
@@ -58,7 +60,7 @@ class Machine:
                 shutil.rmtree(self.folder / "work")
                 self._mount_root()
             if fresh_disks or fresh_root:
-                for each in DRIVES:
+                for each in (*DRIVES, _DATABASE):
                     _run("umount", "-l", self.folder / each)
                     self._mount_drive(each)
             self._wanted = True
@@ -107,6 +109,7 @@ class Machine:
         options += ["--link-journal=no", "--keep-unit", "--console=pipe"]
         options += ["--kill-signal=SIGRTMIN+3"]
         options += [f"--bind={self.folder / each}:/srv/stowbay/drives/{each}" for each in DRIVES]
+        options += [f"--bind={self.folder / _DATABASE}:/var/lib/postgresql"]
         enter = 'for each in $1; do echo $$ >"$each/cgroup.procs" || exit 1; done; shift; exec "$@"'
         command = ["sh", "-c", enter, "sh", " ".join(groups), "systemd-nspawn", *options]
         with (self.folder / "console.log").open("ab") as console:
@@ -143,6 +146,9 @@ class Machine:
     def _mount_drive(self, name: str) -> None:
         (self.folder / name).mkdir(exist_ok=True)
         options = f"size={self.drive_size},mode=755"
+        if name == _DATABASE:
+            owner = (self.base / "var/lib/postgresql").stat()
+            options = f"size={_DATABASE_SIZE},mode=755,uid={owner.st_uid},gid={owner.st_gid}"
         _run("mount", "-t", "tmpfs", "-o", options, f"drive-{name}", self.folder / name)
 
 

@@ -18,7 +18,7 @@ async def firing(cluster: Cluster) -> set[str]:
         try:
             said = await cluster.shell(
                 host,
-                f"curl -fsS -m 10 --cacert {CA} --netrc-file /etc/stowbay/monitoring/netrc "
+                f'curl -fsS -m 10 --cacert {CA} -u "stowbay:$(cat /etc/prometheus/password)" '
                 f"https://{address(host)}:9090/api/v1/alerts",
             )
         except CommandFailed as error:

@@ -67,7 +67,7 @@ async def shards_fail_over(scene: Scene) -> str:
     said = []
     for shard in scene.cluster.shards:
         host = await scene.cluster.leader(shard)
-        unit = f"stowbay-patroni@{shard}.service"
+        unit = f"patroni@{shard}.service"
         await scene.cluster.shell(
             host, f"systemctl mask --runtime {unit}; systemctl kill -s KILL {unit}; "
             f"systemctl stop {unit}"
@@ -185,7 +185,7 @@ async def full_database_disk(scene: Scene) -> str:
         host, f"dd if=/dev/zero of={filler} bs=1M 2>/dev/null; ls -l {filler}"
     )
     try:
-        alerts = await _alerted(scene, {"PostgresNotWritable", "DiskFull", "DiskFilling"})
+        alerts = await _alerted(scene, {"PostgresTakesNoWrites"})
     finally:
         await scene.cluster.run(host, "rm", "-f", filler)
     await scene.writes_go_on()
@@ -193,19 +193,30 @@ async def full_database_disk(scene: Scene) -> str:
 
 
 async def full_store_drive(scene: Scene) -> str:
-    """MinIO then refuses every write; reads go on, the alert has come before."""
+    """The alert comes while there is room; without any, MinIO refuses every write, and says so."""
     host, filler = scene.cluster.names[-1], f"{_DRIVE}/filler"
-    await scene.cluster.shell(host, f"dd if=/dev/zero of={filler} bs=1M 2>/dev/null; true")
-    failures = len(scene.load.uploader.failures)
+    await scene.cluster.shell(
+        host, f"fallocate -l $(($(df --output=avail -B1 {_DRIVE} | tail -1) * 95 / 100)) {filler}"
+    )
+    failures = scene.load.uploader.failures
     try:
-        alerts = await _alerted(scene, {"StoreCapacityLow", "StoreFull", "DiskFull"})
-        await asyncio.sleep(10)
+        alerts = await _alerted(scene, {"StoreCapacityLate"}, 480)
+        early, before = len(failures), scene.load.uploader.ledger.acknowledged
+        await scene.cluster.shell(host, f"dd if=/dev/zero of={filler}2 bs=1M 2>/dev/null; true")
+
+        async def refused() -> None:
+            if len(failures) == early:
+                raise CommandFailed("no upload was refused")
+
+        await until(refused, 300)
+        taken = scene.load.uploader.ledger.acknowledged - before
     finally:
-        await scene.cluster.run(host, "rm", "-f", filler)
+        await scene.cluster.shell(host, f"rm -f {filler} {filler}2")
     await scene.writes_go_on()
-    said = scene.load.uploader.failures[failures:]
+    said = failures[early].strip().splitlines()[-1][:200]
     return (
-        f"{host}; alerts: {', '.join(sorted(alerts))}; client: {said[:1]}; {await scene.healed()}"
+        f"{host}; alerts: {', '.join(sorted(alerts))}, {early} uploads refused before it was full; "
+        f"full: {taken} more taken, then the client said: {said}; {await scene.healed()}"
     )
 
 

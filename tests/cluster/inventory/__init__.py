@@ -21,6 +21,16 @@ __all__ = ["overrides", "release_folder", "write_inventory"]
 
 _INVENTORIES = REPOSITORY / "ansible" / "inventories"
 _NETWORK = "10.77.0.0/24"
+# Each host carries a member of both, and their leaders belong on different hosts.
+_SHARDS = [
+    {
+        "name": f"shard{number}", "group": "postgres", "leader_host": f"c{number}",
+        "port": 5422 + 10 * number, "rest_port": 7998 + 10 * number,
+        "primary_port": 4991 + 10 * number, "replica_port": 4992 + 10 * number,
+        "first_slot": 32768 * (number - 1), "last_slot": 32768 * number - 1,
+    }
+    for number in (1, 2)
+]  # fmt: skip
 
 
 def write_inventory(lab: Lab, hosts: list[str], source: Path | None) -> None:
@@ -40,7 +50,8 @@ def write_inventory(lab: Lab, hosts: list[str], source: Path | None) -> None:
 
 
 def overrides(hosts: int, minio: str) -> dict[str, Any]:
-    return {
+    two_shards = {"stowbay_shards": _SHARDS} if hosts > 1 else {}
+    return two_shards | {
         "stowbay_public_name": PUBLIC_NAME,
         "stowbay_floating_address": f"{FLOATING}/{PREFIX}" if hosts > 1 else "",
         "stowbay_floating_interface": "host0",

@@ -15,11 +15,14 @@ import pytest
 from appliance.objects.control import ObjectControl
 from appliance.objects.presign import Presigner
 from appliance.objects.reader import ObjectReader
+from appliance.services.changing import Changer
+from appliance.services.trash import Trash
 from appliance.settings import Database, Limits
 from appliance.store.pools import Stores
 from tests.objects.store_processes import BUCKET, REGION, RunningStore, running
 
 from ..homes import Home, MovableClock
+from .labour import Labour
 from .world import World
 
 
@@ -81,3 +84,13 @@ async def world(
         randbits=secrets.randbits,
         settings=settings,
     )
+
+
+@pytest.fixture
+def trash(changer: Changer, world: World) -> Trash:
+    return Trash(changer=changer, limits=world.limits)
+
+
+@pytest.fixture
+def labour(world: World, trash: Trash) -> Labour:
+    return Labour(world, trash)

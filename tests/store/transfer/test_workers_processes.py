@@ -19,7 +19,8 @@ from appliance.domain import ids
 from appliance.settings import Limits, Settings
 from tests.objects.store_processes import RunningStore
 
-from .world import CrashError, File, World, crash_at
+from .stored import half_done
+from .world import File, World
 
 QUICK = Limits(fresh_blob_seconds=1, dying_grace_seconds=1, put_grace_seconds=1, part_url_seconds=1)
 
@@ -75,17 +76,6 @@ def processes(databases, object_store: RunningStore, tmp_path: Path) -> Iterator
     found = Processes(config)
     yield found
     found.end()
-
-
-async def half_done(world: World, step: str) -> tuple[File, str]:
-    file = File.large()
-    (outcome,) = await world.begin(file)
-    await world.fill(outcome, file)
-    with pytest.raises(CrashError):
-        await world.watched(crash_at(step)).completion.complete(
-            world.home.caller, outcome.upload.id
-        )
-    return file, outcome.upload.id
 
 
 @pytest.mark.parametrize("step", ["completed-in-store", "record-uploaded"])

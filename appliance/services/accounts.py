@@ -36,7 +36,8 @@ from appliance.wire.accounts import (
 )
 
 from .logins import Login
-from .passwords import MIN_LENGTH, Passwords
+from .new_passwords import check_password, replace_password
+from .passwords import Passwords
 
 __all__ = ["Accounts"]
 
@@ -184,24 +185,18 @@ class Accounts:
     async def change_password(self, caller: Caller, request: NewPassword) -> None:
         """Signs all other devices out. Raises Unauthorized when `old` is wrong."""
         user = await self._user(caller.user_id)
-        if len(request.new) < MIN_LENGTH:
-            raise BadRequest(f"a password has at least {MIN_LENGTH} characters")
+        check_password(request.new)
         await self._count_attempt(Login.of(user.login), self._clock.now())
         if not await self._passwords.verify(user.password_hash, request.old):
             raise Unauthorized("the old password is wrong")
-        hashed = await self._passwords.hash(request.new)
-
-        async def change(conn: Connection) -> list[int]:
-            await rows.set_password(conn, caller.user_id, hashed)
-            return await rows.revoke_tokens(
-                conn, caller.user_id, caller.token_id, self._clock.now()
-            )
-
-        revoked = await self._stores.run(caller.user_id, change)
-        await self._cache.drop_auth(caller.user_id, revoked)
-        login = Login.of(user.login)
-        await self._stores.run(
-            login.key, lambda conn: rows.forget_attempts(conn, login.key, login.folded)
+        await replace_password(
+            self._stores,
+            self._cache,
+            self._passwords,
+            user,
+            request.new,
+            now=self._clock.now(),
+            keep_token=caller.token_id,
         )
 
     async def devices(self, caller: Caller) -> Devices:

@@ -22,7 +22,8 @@ from appliance.store.pools import Connection, Stores
 from appliance.store.routing import buckets
 
 from .logins import Login
-from .passwords import MIN_LENGTH, Passwords
+from .new_passwords import check_password, replace_password
+from .passwords import Passwords
 
 __all__ = ["UserInfo", "Users"]
 
@@ -68,7 +69,7 @@ class Users:
     ) -> UserInfo:
         """Raises Conflict when the login is taken, BadRequest for a login or password unfit."""
         login = Login.of(login_text)
-        _check_password(password)
+        check_password(password)
         now = self._clock.now()
         wanted = new_key(self._randbits)
         user_id = await self._stores.run(
@@ -156,19 +157,10 @@ class Users:
 
     async def set_password(self, login_text: str, password: str) -> None:
         """Signs every device out."""
-        _check_password(password)
+        check_password(password)
         user = await self._user(login_text)
-        hashed = await self._passwords.hash(password)
-        now = self._clock.now()
-
-        async def change(conn: Connection) -> list[int]:
-            await rows.set_password(conn, user.user_id, hashed)
-            return await rows.revoke_tokens(conn, user.user_id, 0, now)
-
-        await self._cache.drop_auth(user.user_id, await self._stores.run(user.user_id, change))
-        login = Login.of(login_text)
-        await self._stores.run(
-            login.key, lambda conn: rows.forget_attempts(conn, login.key, login.folded)
+        await replace_password(
+            self._stores, self._cache, self._passwords, user, password, now=self._clock.now()
         )
 
     async def _forget_tokens(self, user_id: int) -> None:
@@ -201,8 +193,3 @@ class Users:
             quota_bytes=0 if space is None else space.quota_bytes,
             versions_kept=0 if space is None else space.versions_kept,
         )
-
-
-def _check_password(password: str) -> None:
-    if len(password) < MIN_LENGTH:
-        raise BadRequest(f"a password has at least {MIN_LENGTH} characters")

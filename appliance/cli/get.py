@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from appliance.cli import exits
-from appliance.cli.printing import as_json, print_json, shown
+from appliance.cli.printing import print_json, shown
 from appliance.cli.progress import Watch
 from appliance.cli.session import Session, run
 from appliance.cli.sizes import format_size
+from appliance.cli.transferring import conclude_dry_run, transfer_options
 from appliance.client.transfer.download import Download
 from appliance.client.transfer.excludes import Excludes
 from appliance.client.transfer.lanes import Lanes
@@ -23,13 +24,8 @@ __all__ = ["command"]
 @click.command("get")
 @click.argument("remotes", metavar="/REMOTE...", nargs=-1, required=True)
 @click.argument("local", metavar="LOCAL")
-@click.option("-v", "--verbose", is_flag=True, help="Say what is done with each file, and why.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what failed.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, and fetch nothing.")
-@click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave out; may be repeated.")
+@transfer_options(dry_run="fetch nothing")
 @click.option("--version", metavar="ID", help="An older version of one file: its id or number.")
-@click.option("-r", "-R", "--recursive", is_flag=True, hidden=True)
-@as_json
 def command(
     remotes: tuple[str, ...],
     local: str,
@@ -101,11 +97,11 @@ def _show(plan: PullPlan, json: bool) -> int:
         for job in plan.files:
             size = format_size(job.remote.node.size)
             click.echo(f"file   {shown(job.remote.local)} ({size}): {job.why}")
-        click.echo(
-            f"would fetch {len(plan.files)} files ({format_size(plan.bytes)}), "
-            f"{len(plan.same)} unchanged, {len(plan.failed)} can't be fetched"
+        conclude_dry_run(
+            ("fetch", "fetched"),
+            [job.remote.node.size for job in plan.files],
+            len(plan.same),
+            [(remote.path, problem) for remote, problem in plan.failed],
         )
-        for remote, problem in plan.failed:
-            click.echo(f"failed: {shown(remote.path)}: {problem} [{problem.code}]", err=True)
     done = len(plan.files) + len(plan.folders) + len(plan.links) + len(plan.same)
     return exits.of_run([problem for _, problem in plan.failed], done)

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import click
 
 from appliance.cli import exits
-from appliance.cli.printing import as_json, print_json, shown
+from appliance.cli.printing import print_json, shown
 from appliance.cli.progress import Watch
 from appliance.cli.session import Session, run
 from appliance.cli.sizes import format_size
+from appliance.cli.transferring import conclude_dry_run, transfer_options
 from appliance.client.errors import from_os
 from appliance.client.transfer.excludes import Excludes
 from appliance.client.transfer.lanes import Lanes
@@ -30,13 +31,8 @@ __all__ = ["command"]
 @click.command("put")
 @click.argument("locals_", metavar="LOCAL...", nargs=-1, required=True)
 @click.argument("remote", metavar="/REMOTE")
-@click.option("-v", "--verbose", is_flag=True, help="Say what is done with each file, and why.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what failed.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, and send nothing.")
-@click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave out; may be repeated.")
+@transfer_options(dry_run="send nothing")
 @click.option("--checksum", is_flag=True, help="Compare contents, not sizes and mtimes.")
-@click.option("-r", "-R", "--recursive", is_flag=True, hidden=True)
-@as_json
 def command(
     locals_: tuple[str, ...],
     remote: str,
@@ -132,11 +128,7 @@ def _show(plan: PutPlan, json: bool) -> int:
             click.echo(f"link   {shown(entry.path)}")
         for job in plan.files:
             click.echo(f"file   {shown(job.entry.path)} ({format_size(job.entry.size)}): {job.why}")
-        click.echo(
-            f"would send {len(plan.files)} files ({format_size(plan.bytes)}), "
-            f"{len(plan.same)} unchanged, {len(plan.failed)} can't be sent"
-        )
-        for local, problem in plan.failed:
-            click.echo(f"failed: {shown(local)}: {problem} [{problem.code}]", err=True)
+        sizes = [job.entry.size for job in plan.files]
+        conclude_dry_run(("send", "sent"), sizes, len(plan.same), plan.failed)
     done = len(plan.files) + len(plan.folders) + len(plan.links) + len(plan.same)
     return exits.of_run([problem for _, problem in plan.failed], done)

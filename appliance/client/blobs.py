@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from appliance.client.api import Api
+from appliance.client.pages import stream
 from appliance.wire.nodes import Chunks, Mismatch, TicketRequest, Tickets, TicketTarget
 from appliance.wire.uploads import (
     Begin,
@@ -43,19 +44,8 @@ class UploadCalls:
             keyed=True,
         )
 
-    async def open(self) -> AsyncIterator[Upload]:
-        after: str | None = None
-        while True:
-            page = await self.api.call(
-                "GET",
-                f"spaces/{self.space_id}/uploads",
-                Uploads,
-                query={"after": after, "limit": 1000},
-            )
-            for upload in page.items:
-                yield upload
-            if (after := page.next) is None:
-                return
+    def open(self) -> AsyncIterator[Upload]:
+        return stream(self.api, f"spaces/{self.space_id}/uploads", Uploads)
 
     async def get(self, upload: str) -> Upload:
         return await self.api.call("GET", f"uploads/{quote(upload, safe='')}", Upload)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from appliance.client.api import Api
+from appliance.client.pages import stream
 from appliance.domain.errors import NotFound
 from appliance.wire.nodes import (
     Copy,
@@ -61,19 +62,8 @@ class TreeCalls:
         except NotFound:
             return None
 
-    async def children(self, node: str) -> AsyncIterator[Node]:
-        after: str | None = None
-        while True:
-            page = await self.api.call(
-                "GET",
-                f"nodes/{_id(node)}/children",
-                Nodes,
-                query={"after": after, "limit": _PAGE},
-            )
-            for child in page.items:
-                yield child
-            if (after := page.next) is None:
-                return
+    def children(self, node: str) -> AsyncIterator[Node]:
+        return stream(self.api, f"nodes/{_id(node)}/children", Nodes)
 
     async def listing(self, parents: Sequence[str]) -> AsyncIterator[Node]:
         """Children of any number of folders, with few calls; those of one folder come together."""
@@ -92,19 +82,8 @@ class TreeCalls:
                 if (after := page.next) is None:
                     break
 
-    async def find(self, text: str) -> AsyncIterator[Node]:
-        after: str | None = None
-        while True:
-            page = await self.api.call(
-                "GET",
-                f"spaces/{self.space_id}/find",
-                Nodes,
-                query={"q": text, "after": after, "limit": _PAGE},
-            )
-            for node in page.items:
-                yield node
-            if (after := page.next) is None:
-                return
+    def find(self, text: str) -> AsyncIterator[Node]:
+        return stream(self.api, f"spaces/{self.space_id}/find", Nodes, {"q": text})
 
     async def move(self, node: str, change: Move) -> Node:
         """Repeating it is safe: `rev` refuses what somebody else did in between."""
@@ -129,19 +108,8 @@ class HistoryCalls:
     api: Api
     space_id: str
 
-    async def versions(self, node: str) -> AsyncIterator[Version]:
-        after: str | None = None
-        while True:
-            page = await self.api.call(
-                "GET",
-                f"nodes/{_id(node)}/versions",
-                Versions,
-                query={"after": after, "limit": _PAGE},
-            )
-            for version in page.items:
-                yield version
-            if (after := page.next) is None:
-                return
+    def versions(self, node: str) -> AsyncIterator[Version]:
+        return stream(self.api, f"nodes/{_id(node)}/versions", Versions)
 
     async def restore_version(self, node: str, version: str, base: str | None) -> Node:
         return await self.api.call(
@@ -152,19 +120,8 @@ class HistoryCalls:
             keyed=True,
         )
 
-    async def trashed(self) -> AsyncIterator[TrashItem]:
-        after: str | None = None
-        while True:
-            page = await self.api.call(
-                "GET",
-                f"spaces/{self.space_id}/trash",
-                TrashPage,
-                query={"after": after, "limit": _PAGE},
-            )
-            for item in page.items:
-                yield item
-            if (after := page.next) is None:
-                return
+    def trashed(self) -> AsyncIterator[TrashItem]:
+        return stream(self.api, f"spaces/{self.space_id}/trash", TrashPage)
 
     async def empty_trash(self) -> None:
         await self.api.call("DELETE", f"spaces/{self.space_id}/trash", type(None))

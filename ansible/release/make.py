@@ -56,10 +56,12 @@ def _make() -> int:
 
 
 def _files() -> list[Path]:
-    """What git knows of the sources: a stray file in a folder gets into no wheel."""
-    command = ["git", "ls-files", "-z", "--", *SOURCES]
+    """The sources as they stand here, committed or not; never what git is told to ignore."""
+    known = ["--cached", "--others", "--exclude-standard"]
+    command = ["git", "ls-files", "-z", *known, "--", *SOURCES]
     listed = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE).stdout
-    return [Path(each) for each in sorted(listed.decode().split("\0")) if each]
+    named = sorted(set(listed.decode().split("\0")) - {""})
+    return [Path(each) for each in named if (REPOSITORY / each).exists()]
 
 
 def _inputs(files: list[Path]) -> str:

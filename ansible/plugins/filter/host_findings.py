@@ -13,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 Finding = dict[str, str]
@@ -35,14 +35,16 @@ def host_findings(
     and ended (Unix seconds around the surveys), devices {host: {mount point:
     device}}, adopt [hosts].
     """
-    found = []
-    surveys = {}
-    for host, result in results.items():
-        survey = result.get("survey")
-        if survey is None:
-            found.append(_finding(host, _silent(result)))
-            continue
-        surveys[host] = survey
+    silent = {host: result for host, result in results.items() if result.get("survey") is None}
+    found = [_finding(host, _silent(result)) for host, result in silent.items()]
+    surveys = {host: results[host]["survey"] for host in results if host not in silent}
+    ours = {
+        each["system"]
+        for survey in surveys.values()
+        for each in survey["data"]
+        if survey["marker"] == expected["name"]
+    }
+    for host, survey in surveys.items():
         told = [
             *_system(survey, expected),
             *_clock(survey, expected),
@@ -50,7 +52,7 @@ def host_findings(
             *_interfaces(host, survey, addresses, expected),
             *_sockets(survey, opened.get(host, [])),
             *_devices(host, survey, expected),
-            *_belonging(host, survey, expected),
+            *_belonging(host, survey, ours, expected),
         ]
         found += [_finding(host, each) for each in told]
     found += [_finding("", each) for each in _strange_systems(surveys)]
@@ -233,13 +235,19 @@ def _devices(host: str, survey: Mapping[str, Any], expected: Mapping[str, Any]) 
             yield ("disk", told, "Unmount it, or correct objectstore_devices")
 
 
-def _belonging(host: str, survey: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Told]:
+def _belonging(
+    host: str, survey: Mapping[str, Any], ours: Set[str], expected: Mapping[str, Any]
+) -> Iterator[Told]:
+    """A host that lost its marker but kept data of a cluster whose other hosts have theirs is one
+    of them: `ours` are the identifiers found there."""
     marker = survey["marker"]
     if marker is not None and marker != expected["name"]:
         told = f"it belongs to the cluster {marker!r}, not to {expected['name']!r}"
         yield ("cluster", told, "Uninstall it there first (uninstall.yml), or take another host")
     if marker is None and host not in expected["adopt"]:
         for each in survey["data"]:
+            if each["system"] and each["system"] in ours:
+                continue
             told = f"{each['path']} is data of nobody knows which cluster"
             remedy = "Move it away, or take it over with preflight_adopt: [this host]"
             yield ("cluster", told, remedy)

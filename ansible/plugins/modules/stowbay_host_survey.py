@@ -130,12 +130,18 @@ def device(module, path):
 
 
 def data_directory(found):
-    """A Postgres data directory tells its system identifier, the first 8 bytes of pg_control."""
+    """Whose it is, where the data itself says so: Postgres's system identifier (the first 8 bytes
+    of pg_control), MinIO's deployment."""
     control = Path(found).parent / "global" / "pg_control"
     if Path(found).name == "PG_VERSION" and control.exists():
         return {
             "path": str(Path(found).parent),
             "system": str(struct.unpack("=Q", control.read_bytes()[:8])[0]),
+        }
+    if Path(found).name == "format.json":
+        return {
+            "path": str(Path(found).parents[1]),
+            "system": json.loads(Path(found).read_text())["id"],
         }
     return {"path": found, "system": ""}
 

@@ -212,6 +212,18 @@ def test_data_may_be_taken_over_by_name() -> None:
     assert judged(lambda seen: seen.update(data=data), adopt=["c1"]) == []
 
 
+def test_a_host_that_lost_its_marker_but_kept_the_clusters_data_passes() -> None:
+    drive = {"path": "/srv/stowbay/drives/d1", "system": "0f3c"}
+    results = {
+        "c1": {"survey": {**survey("c1"), "data": [drive]}},
+        "c2": {"survey": {**survey("c2"), "marker": "trio", "data": [drive]}},
+    }
+    assert hosts.host_findings(results, OPENED, ADDRESSES, EXPECTED) == []
+    results["c2"]["survey"]["marker"] = None
+    found = hosts.host_findings(results, OPENED, ADDRESSES, EXPECTED)
+    assert [each["check"] for each in found] == ["cluster", "cluster"]
+
+
 def test_members_of_one_shard_with_two_system_identifiers() -> None:
     results = {}
     for host, system in (("c1", "71"), ("c2", "72")):

@@ -27,6 +27,7 @@ from appliance.cli import exits
 from appliance.cli.printing import print_json, shown
 from appliance.cli.sizes import format_size
 from appliance.client.transfer.outcome import Outcome
+from appliance.domain.errors import Problem
 
 __all__ = ["Watch"]
 
@@ -43,6 +44,28 @@ class _Totals:
 
 
 @dataclass(slots=True)
+class _Account:
+    """Of what is through. Outcomes themselves are kept where they are printed at the end: for
+    JSON; a run over 100,000 files needs no list of them else."""
+
+    done: int = 0  # things of any kind
+    files: int = 0  # sent or fetched
+    same: int = 0
+    sent: int = 0  # bytes of all
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.sent += outcome.sent
+        if outcome.problem is not None:
+            self.problems.append(outcome.problem)
+            return
+        self.done += 1
+        if outcome.kind == "file":
+            self.same += outcome.result == "unchanged"
+            self.files += outcome.result != "unchanged"
+
+
+@dataclass(slots=True)
 class Watch:
     """A transfer Listener. `verbose` explains decisions, `quiet` shows failures only."""
 
@@ -50,7 +73,8 @@ class Watch:
     verbose: bool = False
     quiet: bool = False
     json: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
+    _account: _Account = field(default_factory=_Account)
+    _outcomes: list[Outcome] = field(default_factory=list)  # for JSON alone
     _totals: _Totals = field(default_factory=_Totals)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _began: float = field(default_factory=time.monotonic)
@@ -102,7 +126,9 @@ class Watch:
             self._line(text, to_stdout=not self.json)
 
     def finished(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+        self._account.add(outcome)
+        if self.json:
+            self._outcomes.append(outcome)
         if outcome.kind == "file" and outcome.result != "unchanged":
             self._totals.through += 1
         if outcome.problem is not None:
@@ -115,17 +141,15 @@ class Watch:
     def conclude(self) -> int:
         """Prints the account; the exit code."""
         seconds = time.monotonic() - self._began
-        failed = [one for one in self.outcomes if one.problem is not None]
-        done = [one for one in self.outcomes if one.problem is None]
         if self.json:
             print_json(self._document(seconds))
         elif not self.quiet:
-            click.echo(self._account(done, failed, seconds))
-        return exits.of_run([one.problem for one in failed if one.problem], len(done))
+            click.echo(self._words(seconds))
+        return exits.of_run(self._account.problems, self._account.done)
 
     def _document(self, seconds: float) -> dict[str, Any]:
         return {
-            "files": [_entry(one) for one in self.outcomes if one.problem is None],
+            "files": [_entry(one) for one in self._outcomes if one.problem is None],
             "failed": [
                 {
                     "local": shown(one.local),
@@ -134,26 +158,24 @@ class Watch:
                     "code": one.problem.code,
                     "detail": str(one.problem),
                 }
-                for one in self.outcomes
+                for one in self._outcomes
                 if one.problem is not None
             ],
-            "sent_bytes": sum(one.sent for one in self.outcomes),
+            "sent_bytes": self._account.sent,
             "seconds": round(seconds, 3),
         }
 
-    def _account(self, done: list[Outcome], failed: list[Outcome], seconds: float) -> str:
-        files = [one for one in done if one.kind == "file" and one.result != "unchanged"]
-        same = sum(one.kind == "file" and one.result == "unchanged" for one in done)
-        sent = sum(one.sent for one in files)
+    def _words(self, seconds: float) -> str:
+        account = self._account
         word = "sent" if self.verb == "put" else "fetched"
-        parts = [f"{len(files)} files {word} ({format_size(sent)} in {seconds:.1f} s"]
-        if seconds > 0.05 and sent:
-            parts[0] += f", {format_size(int(sent / seconds))}/s"
+        parts = [f"{account.files} files {word} ({format_size(account.sent)} in {seconds:.1f} s"]
+        if seconds > 0.05 and account.sent:
+            parts[0] += f", {format_size(int(account.sent / seconds))}/s"
         parts[0] += ")"
-        if same:
-            parts.append(f"{same} unchanged")
-        if failed:
-            parts.append(f"{len(failed)} failed; run it again for what is left")
+        if account.same:
+            parts.append(f"{account.same} unchanged")
+        if account.problems:
+            parts.append(f"{len(account.problems)} failed; run it again for what is left")
         return ", ".join(parts)
 
     def _refresh(self) -> None:

@@ -14,9 +14,9 @@ def url(host: Any, port: int, path: str) -> str:
     return f"https://{host.ansible.get_variables()['inventory_hostname']}:{port}{path}"
 
 
-def ask(host: Any, port: int, path: str) -> Any:
-    """The answer's JSON."""
-    return json.loads(host.check_output(f"{_SIGNED_IN} '{url(host, port, path)}'"))
+def ask(host: Any, port: int, path: str, parse: Callable[[str], Any] = json.loads) -> Any:
+    """The answer, JSON if nothing else is said."""
+    return parse(host.check_output(f"{_SIGNED_IN} '{url(host, port, path)}'"))
 
 
 def query(host: Any, expression: str) -> list[dict[str, Any]]:

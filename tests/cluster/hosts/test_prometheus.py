@@ -97,6 +97,15 @@ def test_nothing_is_alarming_on_a_healthy_cluster(host):
     assert [each["alertname"] for each in query(host, 'ALERTS{severity="info"}')] == ["Watchdog"]
 
 
+def test_the_page_that_needs_no_grafana(host):
+    page = ask(host, 9090, "/consoles/stowbay.html", parse=str)
+    wanted = expected_targets(host.ansible.get_variables())
+    for job in wanted:
+        assert f"<td>{job}<td>{wanted[job]}" in page
+    for shard in host.ansible.get_variables()["stowbay_shards"]:
+        assert f"<td>{shard['name']} takes writes<td>yes" in page
+
+
 def test_every_figure_of_the_rules_and_the_dashboard_comes(host):
     """What a rule reads and nobody says would be silent for ever."""
     variables = host.ansible.get_variables()

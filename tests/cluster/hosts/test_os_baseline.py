@@ -41,14 +41,13 @@ def test_every_name_resolves_both_ways(host, variables):
 
 
 def test_the_kernels_settings_count(host):
-    """Of those that a container may set; what its machine owns is only written."""
+    """The network's; the others are the machine's where hosts are containers, and only written."""
     text = host.file("/etc/sysctl.d/60-stowbay.conf").content_string
-    for name, value in (line.split(" = ") for line in text.splitlines()[1:]):
-        path = f"/proc/sys/{name.replace('.', '/')}"
-        if host.run(f"test -w {path} && mountpoint -q /proc/sys/net").rc == 0 and "net." in name:
-            assert host.check_output(f"cat {path}").strip() == value, name
-    assert "net.core.somaxconn" in text
-    assert host.check_output("cat /proc/sys/net/core/somaxconn") == "4096"
+    wanted = dict(line.split(" = ") for line in text.splitlines()[1:])
+    assert {"vm.swappiness", "fs.suid_dumpable", "net.core.somaxconn"} <= set(wanted)
+    inner = {name: value for name, value in wanted.items() if name.startswith("net.")}
+    seen = host.check_output(f"/usr/sbin/sysctl --values {' '.join(inner)}").split()
+    assert dict(zip(inner, seen, strict=True)) == inner
 
 
 def test_ssh_takes_keys_only(host):
@@ -66,12 +65,12 @@ def test_ssh_takes_keys_only(host):
 
 
 def test_a_password_is_not_even_asked_for(host):
-    said = host.run(
-        "ssh -o BatchMode=no -o NumberOfPasswordPrompts=0 -o PubkeyAuthentication=no"
-        " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 true"
+    said = host.check_output(
+        "sh -c 'ssh -o NumberOfPasswordPrompts=0 -o PubkeyAuthentication=no"
+        " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 true 2>&1"
+        " || true'"
     )
-    assert said.rc == 255
-    assert "Permission denied (publickey)" in said.stderr
+    assert "Permission denied (publickey)" in said
 
 
 def test_the_journal_is_capped(host):

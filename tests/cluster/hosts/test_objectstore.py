@@ -17,17 +17,17 @@ UNIT = "stowbay-store.service"
 ENV = "/etc/stowbay/store/store.env"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def variables(host):
     return host.ansible.get_variables()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address(variables):
     return address_of(variables)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def environ(host):
     """Of the running process, not of a file."""
     process = host.check_output(f"systemctl show -P MainPID {UNIT}")

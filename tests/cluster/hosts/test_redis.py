@@ -12,17 +12,17 @@ REFUSED = ("KEYS '*'", "FLUSHALL", "CONFIG GET '*'", "ACL LIST", "SHUTDOWN NOSAV
 CONFIG = "/etc/stowbay/redis/redis.conf"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def variables(host):
     return host.ansible.get_variables()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address(variables):
     return address_of(variables)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def members(variables):
     return len(set(variables["groups"]["redis"]))
 

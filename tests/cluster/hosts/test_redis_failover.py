@@ -22,7 +22,7 @@ def agreed(host, seconds=90):
     return host.check_output(f"{MEMBER} master")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def variables(host):
     return host.ansible.get_variables()
 

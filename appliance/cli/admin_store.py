@@ -49,10 +49,12 @@ def provision(wait: float) -> None:
 
 
 @store.command()
-def identities() -> None:
+@click.option("--with-root", is_flag=True, help="For as long as `provision` needs it.")
+def identities(with_root: bool) -> None:
     """Print the identities file that SeaweedFS reads; it holds secrets."""
     plan = _plan()
-    click.echo(seaweed_identities(plan.bucket, plan.credentials, plan.root, plan.edge_sources))
+    root = plan.root if with_root else None
+    click.echo(seaweed_identities(plan.bucket, plan.credentials, root, plan.edge_sources))
 
 
 def _plan() -> StorePlan:

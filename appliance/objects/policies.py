@@ -69,17 +69,17 @@ def policy(
 def seaweed_identities(
     bucket: str,
     credentials: Mapping[str, Credential],
-    root: Credential,
+    root: Credential | None,
     edge_sources: Sequence[str] = (),
 ) -> str:
-    """The JSON for `-s3.config`: one identity and one policy for each role, and root.
+    """The JSON for `-s3.config`: one identity and one policy for each role, and root if given.
 
     SeaweedFS reads it at start and again at SIGHUP (which ends it when it comes before it
     listens); identities in a file can't be changed through its API. It holds secrets: mode 0600.
     """
-    identities: list[dict[str, Any]] = [
-        {"name": "root", "credentials": [_pair(root)], "actions": ["Admin"]}
-    ]
+    identities: list[dict[str, Any]] = []
+    if root is not None:
+        identities.append({"name": "root", "credentials": [_pair(root)], "actions": ["Admin"]})
     policies = []
     for role, credential in sorted(credentials.items()):
         sources = edge_sources if role == "edge" else ()

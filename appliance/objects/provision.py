@@ -37,7 +37,10 @@ _NOT_YET = frozenset(
 
 
 def follow(plan: StorePlan) -> None:
-    """Bring a MinIO to the plan, and write its fingerprint there last. Needs root switched on."""
+    """Bring the store to the plan, and write its fingerprint there last. Needs root switched on.
+
+    SeaweedFS must have read its file of identities before (policies.seaweed_identities).
+    """
     provision(
         plan.kind,
         plan.endpoint,
@@ -48,7 +51,7 @@ def follow(plan: StorePlan) -> None:
         edge_sources=plan.edge_sources,
         ca=plan.ca,
     )
-    for access_key in plan.retired:
+    for access_key in plan.retired if plan.kind == "minio" else ():
         retire(plan.endpoint, plan.region, plan.root, access_key, ca=plan.ca)
     tags = Tags.new_bucket_tags()
     tags[_TAG] = fingerprint(plan)

@@ -193,12 +193,16 @@ def test_a_plan_that_lacks_a_credential_is_refused(store: TlsStore) -> None:
     assert "no credential for backup" in done.stderr
 
 
-def test_identities_for_seaweedfs_are_printed(store: TlsStore) -> None:
+@pytest.mark.parametrize(
+    ("options", "names"), [([], {*ROLES}), (["--with-root"], {*ROLES, "root"})]
+)
+def test_identities_for_seaweedfs_are_printed(
+    store: TlsStore, options: list[str], names: set[str]
+) -> None:
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "stowbay-admin"), "store", "identities"],
+        [str(Path(sys.executable).parent / "stowbay-admin"), "store", "identities", *options],
         input=msgspec.json.encode(msgspec.structs.replace(store.plan, kind="seaweedfs")).decode(),
         capture_output=True,
         text=True,
     )
-    names = {each["name"] for each in msgspec.json.decode(done.stdout)["identities"]}
-    assert names == {*ROLES, "root"}
+    assert {each["name"] for each in msgspec.json.decode(done.stdout)["identities"]} == names

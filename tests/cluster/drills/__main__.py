@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -44,8 +45,10 @@ def main() -> int:
 
 async def _run(lab: Lab, drills: list[Drill]) -> int:
     names = tuple(sorted(path.name for path in lab.host("").iterdir() if path.is_dir()))
-    shards = yaml.safe_load((lab.inventory / "group_vars/all/main.yml").read_text())
-    cluster = Cluster(lab, names, tuple(each["name"] for each in shards["stowbay_shards"]))
+    variables: dict[str, Any] = {}
+    for file in ("main.yml", "zz-lab.yml"):
+        variables |= yaml.safe_load((lab.inventory / "group_vars/all" / file).read_text())
+    cluster = Cluster(lab, names, tuple(each["name"] for each in variables["stowbay_shards"]))
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stowbay-drills-")))
         ca = place / "ca.pem"

@@ -127,8 +127,10 @@ class Uploader:
             said, _ = await process.communicate()
             local.unlink()
             if process.returncode == 0:
-                self.ledger.confirmed(name)
                 self.gap.acknowledged()
+                # The reader is another client: it may ask a replica that hasn't got this yet.
+                await self.client.catch_up()
+                self.ledger.confirmed(name)
             else:
                 self.failures.append(said.decode(errors="replace")[-800:])
 

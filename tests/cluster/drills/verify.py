@@ -20,6 +20,7 @@ async def verify(load: Load, *, checked: set[str]) -> list[Violation]:
 
 
 async def _listed(worker: Writer | Uploader) -> list[Violation]:
+    await worker.client.catch_up()
     nodes = await worker.client.listing(worker.folder)
     return worker.ledger.compare(
         {name: node["sha256"] if node["size"] else None for name, node in nodes.items()}

@@ -1,6 +1,7 @@
 """Asks Prometheus and Alertmanager from their own host, as an operator would."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,15 @@ def query(host: Any, expression: str) -> list[dict[str, Any]]:
     return [
         {**each["metric"], "value": float(each["value"][1])} for each in answer["data"]["result"]
     ]
+
+
+def figures(text: str) -> dict[tuple[str, ...], float]:
+    """A page of figures: (name, *label values in the order of the labels' names) -> figure."""
+    found = {}
+    for name, inside, value in re.findall(r"(?m)^([a-z]\w*)(?:\{(.*)\})? (\S+)", text):
+        labels = sorted(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', inside))
+        found[name, *(label for _, label in labels)] = float(value)
+    return found
 
 
 def status(host: Any, port: int, options: str = "") -> str:

@@ -50,11 +50,11 @@ def test_every_certificate_has_its_end(host):
 def test_every_volume_has_its_room(host, variables):
     found = figures(host.file(FIGURES).content_string)
     sizes = {tuple(labels) for (name, *labels) in found if name == "stowbay_volume_size_bytes"}
-    wanted = {("system", "/")}
+    wanted = {("/", "system")}
     if "objectstore" in variables["group_names"]:
-        wanted |= {("store", drive) for drive in variables["objectstore_drives"]}
+        wanted |= {(drive, "store") for drive in variables["objectstore_drives"]}
     if "postgres" in variables["group_names"]:
-        wanted.add(("postgres", "/var/lib/postgresql"))
+        wanted.add(("/var/lib/postgresql", "postgres"))
     assert wanted <= sizes
 
 

@@ -96,3 +96,31 @@ def test_the_authoritys_key_is_on_no_host(host):
     for path in (key for key in keys if key.endswith(("key.pem", ".key"))):
         public = host.check_output(f"openssl pkey -in {path} -pubout")
         assert serialization.load_pem_public_key(public.encode()) not in signers, path
+
+
+# Where each leaf is shown, per group: port and, for Postgres, the protocol's own start of TLS.
+SHOWN = {
+    "etcd": [("etcd", 2379, "")],
+    "postgres": [("postgres", 5432, "-starttls postgres"), ("postgres", 8008, "")],
+    "redis": [("redis", 6379, "")],
+    "objectstore": [("store", 9000, "")],
+    "gateway": [("gateway", 7101, ""), ("gateway", 7102, "")],
+    "edge": [("edge", 443, ""), ("edge", 8444, ""), ("edge", 8445, "")],
+    "stowbay": [("metrics", 9443, "")],
+}
+
+
+def test_what_is_shown_is_what_was_renewed_last(host):
+    """A part that wasn't told of its new certificate goes on with the old one until that ends."""
+    inner = host.ansible.get_variables()
+    address = inner.get("stowbay_address", inner.get("ansible_host"))
+    shown = [each for group in inner["group_names"] for each in SHOWN.get(group, [])]
+    assert len(shown) >= 2
+    for leaf, port, more in shown:
+        answer = host.check_output(
+            f"openssl s_client -connect {address}:{port} {more} </dev/null 2>/dev/null"
+            " | openssl x509 -noout -fingerprint -sha256"
+        )
+        file = f"{FOLDER}/{leaf}/cert.pem"
+        kept = host.check_output(f"openssl x509 -in {file} -noout -fingerprint -sha256")
+        assert answer == kept, f"{leaf} on port {port}"

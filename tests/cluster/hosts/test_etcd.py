@@ -17,7 +17,7 @@ def variables(host):
 def status(host, url, leaf=None):
     shown = f"--cert {PKI}/{leaf}/cert.pem --key {PKI}/{leaf}/key.pem" if leaf else ""
     return host.run(
-        f"curl -s -o /dev/null --max-time 10 --cacert {PKI}/ca.pem {shown}"
+        f"curl -s --http1.1 -o /dev/null --max-time 10 --cacert {PKI}/ca.pem {shown}"
         f" -w '%{{http_code}}' {url}"
     ).stdout
 

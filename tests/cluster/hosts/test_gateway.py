@@ -25,7 +25,7 @@ def call(host, variables, *, port=7101, leaf=None, path="/health/ready"):
     address = variables.get("stowbay_address", variables["ansible_host"])
     shown = f"--cert {PKI}/{leaf}/cert.pem --key {PKI}/{leaf}/key.pem" if leaf else ""
     told = host.run(
-        f"curl -sS --max-time 10 --cacert {PKI}/ca.pem {shown} -w '\\n%%{{http_code}}'"
+        f"curl -sS --max-time 10 --cacert {PKI}/ca.pem {shown} -w '\\n%{{http_code}}'"
         f" https://{address}:{port}{path}"
     )
     body, _, status = told.stdout.rpartition("\n")

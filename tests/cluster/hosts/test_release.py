@@ -16,7 +16,9 @@ def test_the_link_leads_to_a_whole_release(host):
 
 
 def test_only_root_may_change_it(host):
-    found = host.check_output("find /opt/stowbay ! -type l ( ! -user root -o -perm /022 ) -print")
+    found = host.check_output(
+        r"find /opt/stowbay ! -type l \( ! -user root -o -perm /022 \) -print"
+    )
     assert found == ""
     assert not host.file("/opt/stowbay/wheels").exists
 

@@ -13,6 +13,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
+# Before pytest-xdist, which looks for the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))

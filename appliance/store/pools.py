@@ -144,10 +144,13 @@ class Stores:
         await asyncio.wait([running], timeout=1.0)
 
     async def ping(self) -> None:
-        """One trivial query on every primary; raises DatabaseUnavailable."""
+        """One trivial query on every primary, repeated as reads are: an idle connection that was
+        cut (HAProxy reloaded, a switchover) says nothing of the database. Raises
+        DatabaseUnavailable, some 25 s late when nothing listens."""
         for database in self._slots.databases:
-            async with self.tx(database.first_slot << 47 | 1) as conn:
-                await conn.execute("select 1")
+            await self._repeat(
+                self._write[database.name], lambda conn: conn.execute("select 1"), writes=False
+            )
 
 
 @asynccontextmanager

@@ -6,7 +6,9 @@ import asyncio
 import signal
 import time
 
-from appliance.cache.connection import RUN_KEY, Link
+import pytest
+
+from appliance.cache.connection import BEAT_KEY, RUN_KEY, Link
 from appliance.cache.metadata import MARK_SECONDS, MetadataCache
 
 from .conftest import RedisServer
@@ -93,7 +95,7 @@ async def test_everything_dies_by_itself(cache: MetadataCache, redis_server: Red
     await cache.drop_nodes(SPACE, [NODE + 1], 3)
     await cache.tree_moved(SPACE, 3)
     plain = redis_server.plain()
-    keys = set(plain.keys()) - {RUN_KEY.encode()}
+    keys = set(plain.keys()) - {RUN_KEY.encode(), BEAT_KEY.encode()}
     assert len(keys) == 5
     assert all(0 < plain.ttl(key) <= MARK_SECONDS for key in keys)
 
@@ -165,6 +167,57 @@ async def test_what_could_not_be_invalidated_is_flushed(
     assert link.up
     assert await cache.get_auth(USER, TOKEN) is None
     assert await cache.get_node(SPACE, NODE) is None
+
+
+@pytest.mark.parametrize("frozen", [0.0, 0.4, 1.5], ids=lambda seconds: f"{seconds}s")
+async def test_what_one_process_could_not_invalidate_no_other_serves(
+    redis_server: RedisServer, frozen: float
+) -> None:
+    """The other one has not even noticed that Redis hung: it had nothing to ask."""
+    writer = Link(redis_server.url, monotonic=time.monotonic)
+    reader = Link(redis_server.url, monotonic=time.monotonic)
+    cache, other = MetadataCache(writer), MetadataCache(reader)
+    await cache.put_auth(USER, TOKEN, b"caller")
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    assert await other.get_auth(USER, TOKEN) == b"caller"
+    redis_server.freeze()
+    assert await cache.get_auth(USER, TOKEN) is None  # the breaker is open: nothing is even sent
+    revoking = asyncio.create_task(cache.drop_auth(USER, [TOKEN]))
+    changing = asyncio.create_task(cache.drop_nodes(SPACE, [NODE], 4))
+    await asyncio.sleep(frozen)
+    redis_server.thaw()
+    await asyncio.gather(revoking, changing)
+    for _ in range(60):
+        assert await other.get_auth(USER, TOKEN) is None
+        assert await other.get_node(SPACE, NODE) is None
+        await asyncio.sleep(0.02)
+    assert writer.up
+    assert reader.up
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_long_loss_of_redis_delays_no_change(
+    redis_server: RedisServer, link: Link, cache: MetadataCache
+) -> None:
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    redis_server.stop()
+    await cache.drop_nodes(SPACE, [NODE], 4)
+    started = time.monotonic()
+    for seq in range(5, 25):
+        await cache.drop_nodes(SPACE, [NODE], seq)
+    assert time.monotonic() - started < 1
+
+
+async def test_a_process_that_slept_trusts_nothing(
+    redis_server: RedisServer, cache: MetadataCache
+) -> None:
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    time.sleep(1.3)  # the whole loop, as a stopped process
+    assert await cache.get_node(SPACE, NODE) is None
+    await cache.put_node(SPACE, NODE, 3, b"node")
+    await asyncio.sleep(1.3)
+    assert await cache.get_node(SPACE, NODE) == b"node"
 
 
 async def test_a_redis_that_is_gone_and_back(

@@ -19,7 +19,7 @@ import pytest
 from appliance.machine.options import read_options
 from appliance.machine.state import read_state
 
-from .instance import ROOT, Instance
+from .instance import ROOT, Instance, free_ports
 
 PARTS = {"postgres", "redis", "store", "gateway-0", "gateway-1", "worker", "nginx"}
 
@@ -27,7 +27,7 @@ PARTS = {"postgres", "redis", "store", "gateway-0", "gateway-1", "worker", "ngin
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     var = tmp_path_factory.mktemp("var-machine")
-    found = Instance("seaweedfs", var, 22200)
+    found = Instance("seaweedfs", var, free_ports())
     yield found
     found.down()
     shutil.rmtree(var, ignore_errors=True)

@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_url: str
     download_url: str
     gateway_ports: tuple[int, ...]  # at gateway_host; one process each
-    metrics_port: int  # loopback, as are those of the next processes
+    metrics_port: int  # at metrics_host, as are those of the next processes
     databases: tuple[Database, ...]
     redis_url: str  # "" switches the cache off
     store: ObjectStore
@@ -91,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_level: str = "info"
     limits: Limits = Limits()
     gateway_host: str = "127.0.0.1"
+    metrics_host: str = "127.0.0.1"  # another only where nobody but Prometheus gets there
     gateway_tls: GatewayTls | None = None  # None only where nothing but this host gets there
 
 

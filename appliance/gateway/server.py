@@ -1,4 +1,4 @@
-"""One gateway process: a listener, figures and health on loopback beside it, a graceful stop.
+"""One gateway process: a listener, figures and health at a port of their own, a graceful stop.
 
 On SIGTERM the listener closes, long polls answer at once, requests in flight have
 FINISH_SECONDS; nginx has the other processes meanwhile. A second signal ends the process. SIGHUP
@@ -32,7 +32,6 @@ from appliance.wiring import AppServices, wire
 __all__ = ["FINISH_SECONDS", "serve"]
 
 FINISH_SECONDS = 20.0
-_LOOPBACK = "127.0.0.1"
 _LINE_BYTES = 1 << 16  # nginx, in front, allows less
 
 
@@ -49,7 +48,7 @@ async def serve(settings: Settings, port: int, metrics_port: int) -> None:
     meters.gauge(metrics.START_TIME).labels(appliance.__version__).set(time.time())
     async with (
         wire(settings) as services,
-        _figures(meters, services, stopping, metrics_port),
+        _figures(meters, services, stopping, (settings.metrics_host, metrics_port)),
     ):
         app = make_app(Context(services, settings, stopping), meters)
         runner = web.AppRunner(
@@ -94,7 +93,7 @@ def _secured(paths: GatewayTls | None) -> ssl.SSLContext | None:
 
 @contextlib.asynccontextmanager
 async def _figures(
-    meters: metrics.Meters, services: AppServices, stopping: Stopping, port: int
+    meters: metrics.Meters, services: AppServices, stopping: Stopping, place: tuple[str, int]
 ) -> AsyncIterator[None]:
     """Health too: who restarts processes one by one has no certificate of the edge."""
 
@@ -110,7 +109,7 @@ async def _figures(
     add_health(app, services, stopping)
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
-    await web.TCPSite(runner, _LOOPBACK, port).start()
+    await web.TCPSite(runner, *place).start()
     lag = asyncio.create_task(_measure_lag(meters))
     try:
         yield

@@ -54,9 +54,8 @@ class Figures:
         self._patience = patience
 
     @contextlib.asynccontextmanager
-    async def serve(self, port: int) -> AsyncIterator[None]:
-        """On loopback only."""
-        server, thread = start_http_server(port, "127.0.0.1", registry=self._meters.registry)
+    async def serve(self, port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
+        server, thread = start_http_server(port, host, registry=self._meters.registry)
         running = [
             asyncio.create_task(self._keep_sums()),
             *(asyncio.create_task(self._keep_probing(each)) for each in self._databases),

@@ -80,7 +80,8 @@ async def serve(settings: Settings, options: Options) -> int:
         async with AsyncExitStack() as stack:
             if options.metrics_port is not None:
                 figures = Figures(meters, services.stores, settings.databases, services.clock)
-                await stack.enter_async_context(figures.serve(options.metrics_port))
+                place = (options.metrics_port, settings.metrics_host)
+                await stack.enter_async_context(figures.serve(*place))
             get_logger("workers").info("working", jobs=[job.name for job in jobs])
             async with systemd.announced():
                 await runner.forever(jobs)

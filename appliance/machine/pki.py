@@ -9,6 +9,7 @@ name is missing from it. The authority may sign no further one, and names of thi
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appliance.machine.places import private_folder, write_private
 
-__all__ = ["Certificates", "keep_certificates"]
+__all__ = ["Certificates", "keep_authority", "keep_certificates"]
 
 CA_LIFE = timedelta(days=3650)
 SERVER_LIFE = timedelta(days=397)
@@ -59,12 +60,7 @@ def keep_certificates(folder: Path, now: datetime) -> Certificates:
             for name in ("ca.pem", "server.pem", "server.key", "store.pem", "store.key")
         )
     )
-    authority_key_file = folder / "ca.key"
-    if not _good_authority(paths.authority, authority_key_file, now):
-        authority_key = ec.generate_private_key(ec.SECP256R1())
-        _save_key(authority_key_file, authority_key)
-        _save_certificate(paths.authority, _make_authority(authority_key, now))
-    authority = x509.load_pem_x509_certificate(paths.authority.read_bytes())
+    authority, authority_key = keep_authority(folder, "Stowbay local authority", _PERMITTED, now)
     server_only = (ExtendedKeyUsageOID.SERVER_AUTH,)
     both_roles = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
     for certificate, key_file, roles in (
@@ -73,18 +69,39 @@ def keep_certificates(folder: Path, now: datetime) -> Certificates:
     ):
         if not _good(certificate, key_file, authority, now):
             key = ec.generate_private_key(ec.SECP256R1())
-            fresh = _make(key, authority, _load_key(authority_key_file), roles, now)
+            fresh = _make(key, authority, authority_key, roles, now)
             _save_key(key_file, key)
             _save_certificate(certificate, fresh)
     return paths
 
 
-def _good_authority(certificate: Path, key: Path, now: datetime) -> bool:
+def keep_authority(
+    folder: Path, name: str, permitted: Sequence[x509.GeneralName], now: datetime
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """ca.pem and ca.key in the folder: those that lie there, while they fit and last.
+
+    `permitted`: the names that it may sign for; others make it anew.
+    """
+    certificate_file, key_file = folder / "ca.pem", folder / "ca.key"
+    if not _good_authority(certificate_file, key_file, permitted, now):
+        key = ec.generate_private_key(ec.SECP256R1())
+        _save_key(key_file, key)
+        _save_certificate(certificate_file, _make_authority(key, name, permitted, now))
+    return x509.load_pem_x509_certificate(certificate_file.read_bytes()), _load_key(key_file)
+
+
+def _good_authority(
+    certificate: Path, key: Path, permitted: Sequence[x509.GeneralName], now: datetime
+) -> bool:
     if not (certificate.exists() and key.exists()):
         return False
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    if found.public_key() != _load_key(key).public_key():
+        return False  # a crash fell between the two files
+    constraints = found.extensions.get_extension_for_class(x509.NameConstraints).value
     # An authority too near its end would end before what it signs.
-    end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    return end - now > SERVER_LIFE
+    lasts = found.not_valid_after_utc - now > SERVER_LIFE
+    return lasts and set(constraints.permitted_subtrees or ()) == set(permitted)
 
 
 def _good(certificate: Path, key: Path, authority: x509.Certificate, now: datetime) -> bool:
@@ -101,19 +118,24 @@ def _good(certificate: Path, key: Path, authority: x509.Certificate, now: dateti
     return set(names) >= set(_NAMES) and found.not_valid_after_utc - now > RENEW_BEFORE
 
 
-def _make_authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Stowbay local authority")])
+def _make_authority(
+    key: ec.EllipticCurvePrivateKey,
+    name: str,
+    permitted: Sequence[x509.GeneralName],
+    now: datetime,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATE)
         .not_valid_after(now + CA_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(_PERMITTED, None), critical=True)
+        .add_extension(x509.NameConstraints(permitted, None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )

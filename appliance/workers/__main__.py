@@ -21,7 +21,9 @@ def _options() -> Options:
     how.add_argument("--dry-run", action="store_true", help="print what would be done, then end")
     parser.add_argument("--job", action="append", choices=JOBS, default=[], help="only these")
     parser.add_argument("--every", type=float, help="seconds between two looks, for all jobs")
-    parser.add_argument("--metrics-port", type=int, help="at the settings' metrics_host; none without it")
+    parser.add_argument(
+        "--metrics-port", type=int, help="at the settings' metrics_host; none without it"
+    )
     parser.add_argument(
         "--stuck-seconds", type=float, default=_DEFAULTS.stuck_seconds,
         help="how long a step of an upload may take before it is finished here",

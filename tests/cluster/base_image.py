@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.cluster.places import cache
 
-__all__ = ["base_image", "in_tree", "installed_tree", "lock", "prune_trees"]
+__all__ = ["base_image", "in_tree", "installed_tree", "lock", "mirror_of", "prune_trees"]
 
 HERE = Path(__file__).parent
 SUITE = "trixie"
@@ -65,7 +65,7 @@ def _bare_tree() -> Path:
         _say(f"debootstrap {SUITE}, once; a minute ...")
         with _aside(wanted) as tree:
             options = ["--variant=minbase", f"--include={BARE}"]
-            _run(["debootstrap", *options, SUITE, str(tree), _mirror()])
+            _run(["debootstrap", *options, SUITE, str(tree), mirror_of("debian")])
             (tree / "etc/apt/sources.list").write_text(_sources_text())
     return wanted
 
@@ -109,23 +109,30 @@ def lock(name: str) -> Iterator[None]:
 
 
 def _sources_text() -> str:
-    mirror, security = _mirror(), "http://deb.debian.org/debian-security"
+    mirror, security = mirror_of("debian"), mirror_of("debian-security")
     return (
         f"deb {mirror} {SUITE} main\ndeb {mirror} {SUITE}-updates main\n"
         f"deb {security} {SUITE}-security main\n"
     )
 
 
-def _mirror() -> str:
-    """Debian's mirror as this machine's apt knows it, else the one for everybody."""
-    for each in sorted(Path("/etc/apt").glob("sources.list*")):
+def mirror_of(archive: str, settings: Path = Path("/etc/apt")) -> str:
+    """Where this machine's apt gets one of Debian's archives (`debian`, `debian-security`), in
+    either format of its sources; else the mirror for everybody."""
+    places = (
+        rf"(?m)^(?:URIs:|deb)[ \t]+(?:\[.*\][ \t]+)?(?:\S+[ \t]+)*?(https?://\S+/{archive})/?(?=\s)"
+    )
+    for each in sorted(settings.glob("sources.list*")):
         files = [each] if each.is_file() else sorted(each.iterdir())
         for file in files:
-            found = re.search(r"(?m)^(?:URIs:|deb) +(?:\[.*\] +)?(https?://\S+/debian)/?(?=\s)",
-                              file.read_text())  # fmt: skip
-            if found:
+            if file.suffix in {".list", ".sources"} and (found := re.search(places, _text(file))):
                 return found.group(1)
-    return "http://deb.debian.org/debian"
+    return f"http://deb.debian.org/{archive}"
+
+
+def _text(file: Path) -> str:
+    """As apt reads it: what a comment names counts for nothing, and a last line needs no end."""
+    return re.sub(r"(?m)#.*$", "", file.read_text()) + "\n"
 
 
 def _need_programs() -> None:

@@ -57,6 +57,9 @@ def _host(name: str) -> dict[str, Any]:
 def overrides(hosts: int, minio: str) -> dict[str, Any]:
     two_shards = {"stowbay_shards": _SHARDS} if hosts > 1 else {}
     return two_shards | {
+        # All hosts share the machine's cores: etcd's usual second of silence elects without need.
+        "etcd_heartbeat_ms": 500,
+        "etcd_election_ms": 5000,
         "stowbay_public_name": PUBLIC_NAME,
         "stowbay_floating_address": f"{FLOATING}/{PREFIX}" if hosts > 1 else "",
         "stowbay_floating_interface": "host0",

@@ -240,7 +240,10 @@ async def _look(
     lock: bool,
     put_grace_seconds: int,
 ) -> _Seen:
-    """One round trip. With the lock, what other batches committed before it is seen."""
+    """One round trip. With the lock, what other batches committed before it is seen.
+
+    Uploads before blobs: one that is completed in between, which takes no lock, is seen as both.
+    """
     read = spaces.lock if lock else spaces.space
     async with conn.pipeline():
         space = await read(conn, space_id)
@@ -249,10 +252,10 @@ async def _look(
             if idempotency_key is None
             else await idempotency.find(conn, space_id, caller.user_id, idempotency_key)
         )
+        unfinished = await rows.open_by_fingerprints(conn, space_id, caller.user_id, fingerprints)
         known = await blobs.usable_by_fingerprints(
             conn, space_id, caller.user_id, fingerprints, now
         )
-        unfinished = await rows.open_by_fingerprints(conn, space_id, caller.user_id, fingerprints)
         reserved = await spaces.reserved(conn, space_id, now, put_grace_seconds)
     found = await space.fetchone()
     if found is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,9 @@ from appliance.domain.errors import (
     NotFound,
     StoreUnavailable,
 )
+from appliance.store import blobs
+from appliance.store import uploads as rows
+from appliance.store.pools import Connection
 from appliance.wire import uploads as wire
 
 from .world import File, World
@@ -77,6 +82,35 @@ async def test_a_known_blob_lives_to_be_committed(world: World) -> None:
     await world.begin(file)
     row = await world.one("select fresh_until from blobs where space_id = %(space_id)s")
     assert (row.fresh_until - world.clock.now()).total_seconds() > 86000
+
+
+@pytest.mark.parametrize("key", [None, "a-key"])
+async def test_an_upload_that_is_completed_meanwhile_isnt_begun_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    """Between the two looks, for blobs and for uploads, it turns from the one into the other."""
+    file = File.small()
+    (first,) = await world.begin(file)
+    await world.fill(first, file)
+    looks = 0
+
+    def then_completed(look: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def looked(conn: Connection, *args: Any) -> Any:
+            nonlocal looks
+            async with conn.pipeline():  # its end is where the statement has run
+                found = await look(conn, *args)
+            looks += 1
+            if looks == 1:
+                await world.completion.complete(world.home.caller, first.upload.id)
+            return found
+
+        return looked
+
+    for room, name in ((blobs, "usable_by_fingerprints"), (rows, "open_by_fingerprints")):
+        monkeypatch.setattr(room, name, then_completed(getattr(room, name)))
+    (outcome,) = await world.begin(file, key=key)
+    assert looks >= 2
+    assert (outcome.status, outcome.upload.id) == ("known", first.upload.id)
 
 
 async def test_resume_lists_once_and_asks_only_for_the_rest(world: World) -> None:

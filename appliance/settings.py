@@ -41,6 +41,7 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_dsn: str
     first_slot: int = 0
     last_slot: int = 65535
+    standbys: int = 0  # how many follow the primary when all is well; the doctor compares
 
 
 class GatewayTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +94,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway_host: str = "127.0.0.1"
     metrics_host: str = "127.0.0.1"  # another only where nobody but Prometheus gets there
     gateway_tls: GatewayTls | None = None  # None only where nothing but this host gets there
+    # What the doctor needs besides.
+    worker_metrics_port: int = 0  # of this host's worker, on loopback; 0 where there is none
+    public_ca: str = ""  # of the public names' certificate; "" = one the system trusts
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Settings:

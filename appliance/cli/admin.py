@@ -18,6 +18,7 @@ from appliance.domain.errors import Conflict, Problem
 from appliance.services.users import UserInfo, Users
 from appliance.wiring import wire
 
+from .admin_doctor import doctor
 from .admin_keys import keys
 from .admin_migrate import migrate_all
 from .admin_store import store
@@ -55,6 +56,7 @@ def admin() -> None:
     """Operate Stowbay. Settings come from the file that STOWBAY_CONFIG names."""
 
 
+admin.add_command(doctor)
 admin.add_command(keys)
 admin.add_command(migrate_all)
 admin.add_command(store)

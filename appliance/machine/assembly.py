@@ -105,6 +105,8 @@ class Assembly:
             ticket_keyring=str(self.places.secrets / "tickets.json"),
             log_level=self.options.log_level,
             limits=self.options.limits,
+            worker_metrics_port=ports.worker_metrics,
+            public_ca=str(self.certificates.authority),
         )
 
     def write_files(self) -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from appliance.domain.errors import Problem
 
-__all__ = ["CannotMigrate", "migrate", "pending"]
+__all__ = ["CannotMigrate", "compare", "migrate", "pending"]
 
 _TABLE: LiteralString = """
 create table if not exists migrations (
@@ -58,6 +58,22 @@ def pending(dsn: str) -> list[str]:
     with _connected(dsn) as conn:
         (known,) = conn.execute("select to_regclass('migrations') is not null").fetchone() or (0,)
         return [name for name, _ in (_lacking(conn) if known else _files())]
+
+
+def compare(dsn: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names that the database lacks, that this release doesn't know, and that differ; nothing is
+    written. Raises CannotMigrate only for a database that can't be asked."""
+    ours = {name: hashlib.sha256(sql.encode()).hexdigest() for name, sql in _files()}
+    with _connected(dsn) as conn:
+        (known,) = conn.execute("select to_regclass('migrations') is not null").fetchone() or (0,)
+        rows = conn.execute("select name, sha256 from migrations").fetchall() if known else []
+    theirs: dict[str, str] = dict(rows)
+    changed = tuple(name for name in ours if theirs.get(name, ours[name]) != ours[name])
+    return (
+        tuple(sorted(ours.keys() - theirs.keys())),
+        tuple(sorted(theirs.keys() - ours.keys())),
+        changed,
+    )
 
 
 @contextmanager

@@ -1,0 +1,197 @@
+"""With the settings file: everything, from the public names to the place for backups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from appliance.doctor import (
+    account,
+    cache,
+    clocks,
+    database,
+    host,
+    processes,
+    queues,
+    store,
+    transfer,
+    versions,
+)
+from appliance.doctor.database import DatabaseFacts
+from appliance.doctor.notes import Notes, Options
+from appliance.doctor.origins import Origin
+from appliance.doctor.processes import ProcessFacts
+from appliance.doctor.public import Public
+from appliance.doctor.report import Check, Line, Unexaminable
+from appliance.doctor.trust import trusting
+from appliance.doctor.web import Web, opened
+from appliance.settings import Settings
+from appliance.wiring import AppServices, wire
+from appliance.workers.figures import unexplained
+
+__all__ = ["examine"]
+
+_BROKEN = "a database doesn't answer or takes no writes"
+
+
+async def examine(settings: Settings, options: Options, notes: Notes) -> None:
+    trust = trusting(options.ca or settings.public_ca)
+    inner = trusting(settings.store.ca)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        public = Public(
+            Origin("api", settings.api_url),
+            await enter(opened(trust, options.seconds)),
+            trust,
+            notes,
+            options.seconds,
+            Origin("upload", settings.upload_url),
+            Origin("download", settings.download_url),
+            settings.store.bucket,
+        )
+        inside = await enter(opened(inner, options.seconds))
+        config = options.config or Path()
+        services = await enter(wire(settings))
+        await _Host(settings, config, options.seconds, notes, public, inside, services).all()
+
+
+@dataclass
+class _Host:
+    settings: Settings
+    config: Path
+    seconds: float
+    notes: Notes
+    public: Public
+    inside: Web
+    services: AppServices
+    databases: list[DatabaseFacts] = field(default_factory=list)
+    processes: list[ProcessFacts] = field(default_factory=list)
+    ahead: dict[str, float] = field(default_factory=dict)
+
+    async def all(self) -> None:
+        run = self.notes.run
+        await asyncio.gather(
+            self._public(),
+            run(Check.DATABASE, self._database),
+            run(Check.STORE, self._store),
+            run(Check.CACHE, self._cache),
+            run(Check.GATEWAYS, self._gateways),
+            run(Check.WORKER, self._worker),
+            run(Check.TIME_SERVICE, self._time_service),
+            run(Check.CERTIFICATES, self._certificates),
+            run(Check.BACKUP, self._backup),
+        )
+        await asyncio.gather(
+            run(Check.TRANSFER, self._transfer),
+            run(Check.REPLICATION, self._replication),
+            run(Check.QUEUES, self._queues),
+            run(Check.ORPHANS, self._orphans),
+            run(Check.CLOCK, self._clocks),
+            run(Check.VERSIONS, self._versions),
+        )
+        await self.public.ask_for_refusals()
+
+    async def _public(self) -> None:
+        origins = (self.public.api, self.public.upload, self.public.download)
+        await self.public.look_at(*(each for each in origins if each is not None))
+        await asyncio.gather(self.public.ask_api(), self.public.ask_cors())
+
+    async def _database(self) -> Sequence[Line]:
+        stores = self.services.stores
+        looks = (database.look(each, stores, self.seconds) for each in self.settings.databases)
+        self.databases = list(await asyncio.gather(*looks))
+        return database.judge(self.databases)
+
+    async def _replication(self) -> Sequence[Line]:
+        primaries = [
+            (each, each.standing)
+            for each in self.databases
+            if each.standing is not None and not each.standing.replica
+        ]
+        if len(primaries) < len(self.settings.databases):
+            self.notes.skip(Check.REPLICATION, _BROKEN)
+        return [
+            found
+            for each, standing in primaries
+            for found in database.judge_replication(each.name, each.expected, standing)
+        ]
+
+    async def _store(self) -> Sequence[Line]:
+        found = await store.look(self.settings.store, self.services.control, self.inside)
+        self._note_clock("store", found.ahead)
+        return store.judge(found)
+
+    async def _cache(self) -> Sequence[Line]:
+        return cache.judge(await cache.look(self.settings.redis_url, self.seconds))
+
+    async def _gateways(self) -> Sequence[Line]:
+        found = await processes.look_at_gateways(self.settings, self.inside)
+        self.processes += found
+        return processes.judge_gateways(found)
+
+    async def _worker(self) -> Sequence[Line]:
+        found = await processes.look_at_worker(self.settings, self.inside)
+        self.processes += found
+        return processes.judge_worker(found)
+
+    async def _time_service(self) -> Sequence[Line]:
+        return clocks.judge_service(await clocks.look_at_service())
+
+    async def _certificates(self) -> Sequence[Line]:
+        folder = host.places(self.config, self.settings).certificates
+        found = await asyncio.to_thread(host.look_at_certificates, folder)
+        return host.judge_certificates(found, datetime.now(UTC))
+
+    async def _backup(self) -> Sequence[Line]:
+        found = await asyncio.to_thread(
+            host.look_at_backup, host.places(self.config, self.settings)
+        )
+        return host.judge_backup(found, datetime.now(UTC))
+
+    async def _transfer(self) -> Sequence[Line]:
+        self._need_databases()
+        public = self.public
+        if not all(map(public.good, (public.api, public.upload, public.download))):
+            raise Unexaminable("no browser gets to the public names: see names and tls")
+        if not public.ready.ready:
+            raise Unexaminable("the API isn't ready")
+        async with account.made(self.services, self.config) as access:
+            await public.move(access)
+        return transfer.judge(public.moved) if public.moved else []
+
+    async def _queues(self) -> Sequence[Line]:
+        self._need_databases()
+        now = datetime.now(UTC)
+        return queues.judge(await queues.look(self.services.stores, self.settings.limits, now))
+
+    async def _orphans(self) -> Sequence[Line]:
+        self._need_databases()
+        return queues.judge_orphans(await unexplained(self.services.stores))
+
+    async def _clocks(self) -> Sequence[Line]:
+        self._note_clock("edge", self.public.ready.ahead)
+        for process in self.processes:
+            self._note_clock(process.name, process.ahead)
+        for each in self.databases:
+            if each.standing is not None:
+                self._note_clock(f"database {each.name}", each.standing.ahead)
+        return clocks.judge(self.ahead)
+
+    async def _versions(self) -> Sequence[Line]:
+        releases = {each.name: each.version for each in self.processes if each.version}
+        if self.public.ready.version:
+            releases["api"] = self.public.ready.version
+        return versions.judge(releases, [e.schema for e in self.databases if e.schema is not None])
+
+    def _note_clock(self, name: str, ahead: float | None) -> None:
+        if ahead is not None:
+            self.ahead[name] = ahead
+
+    def _need_databases(self) -> None:
+        usable = [e for e in self.databases if e.standing is not None and not e.no_writes]
+        if len(usable) < len(self.settings.databases):
+            raise Unexaminable(_BROKEN)

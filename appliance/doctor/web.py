@@ -1,0 +1,83 @@
+"""Requests as they stand: no redirect is followed, nothing is repeated, no proxy is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from appliance import __version__
+
+__all__ = ["BROKEN", "Answer", "Web", "opened", "reason"]
+
+BROKEN = (aiohttp.ClientError, OSError, TimeoutError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`ahead`: seconds by which the Date header is before ours (half a second off at most, and
+    half the time the answer took); None without one. Header names are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    ahead: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    session: aiohttp.ClientSession
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Raises what BROKEN names."""
+        began = time.time()
+        async with self.session.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        ) as response:
+            middle = (began + time.time()) / 2
+            raw = await response.read()
+            found = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, found, raw, _ahead(found.get("date", ""), middle))
+
+
+@asynccontextmanager
+async def opened(tls: ssl.SSLContext, seconds: float) -> AsyncIterator[Web]:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls, limit=32),
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        headers={"User-Agent": f"stowbay-doctor/{__version__}"},
+        skip_auto_headers=("Content-Type",),
+        auto_decompress=False,
+    ) as session:
+        yield Web(session)
+
+
+def _ahead(date: str, now: float) -> float | None:
+    try:
+        # Cut to whole seconds: half a second is what is lost on average.
+        return parsedate_to_datetime(date).timestamp() + 0.5 - now
+    except ValueError:
+        return None
+
+
+def reason(error: BaseException) -> str:
+    """A broken request in few words, without its URL, which may hold a signature."""
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)  # asyncio's own text names addresses twice
+    return type(error).__name__

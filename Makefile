@@ -1,7 +1,8 @@
 # The commands of this project. Settings are environment variables: docs/reference/settings.md.
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down status test test-unit lint bench lock clean \
-    setup-cluster release lint-ansible test-cluster-smoke test-cluster
+    setup-cluster release lint-ansible test-cluster-smoke test-cluster \
+    compose-up compose-down test-compose
 
 PYTHON_BIN := .venv/bin
 CLUSTER_BIN := .venv-cluster/bin
@@ -60,6 +61,15 @@ test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice,
 test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, then the drills
 	$(CLUSTER_BIN)/python -m pytest tests/cluster/test_lab.py
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke --hosts 3 --drills
+
+compose-up: ## a trial in containers, with Docker alone: compose/README.md
+	@python3 compose/trial.py up
+
+compose-down: ## stop the trial; what is stored stays
+	@python3 compose/trial.py down
+
+test-compose: setup ## the trial in a Docker daemon of its own; wants root
+	$(PYTHON_BIN)/python -m tests.compose
 
 lock: setup ## choose versions anew and write the three locks
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock

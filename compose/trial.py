@@ -137,7 +137,7 @@ def up(trial: Trial) -> None:
 
 def check_machine(trial: Trial) -> None:
     told = quiet("docker", "info", "--format", "{{json .}}")
-    if told is None:
+    if told is None or json.loads(told).get("ServerErrors"):
         raise CannotGoOn("no Docker daemon answers: start it, or run this as somebody it lets in")
     info = json.loads(told)
     if info["NCPU"] < 2 or info["MemTotal"] < MEMORY * 0.9:

@@ -23,7 +23,7 @@ RUN python3 -m venv /opt/stowbay \
 # Gateways, worker, and what fills the databases.
 FROM bare AS release
 COPY --from=installed /opt/stowbay /opt/stowbay
-ENV PATH=/opt/stowbay/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/stowbay/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
 USER stowbay
 
 # The store. It has the release, too: bucket and users are made here, before anybody gets in.

@@ -79,9 +79,9 @@ def test_nobody_is_root(stack: Stack) -> None:
     for name, each in stack.containers().items():
         if name in ONCE:
             continue
-        told = stack.docker("top", each["Id"], "-eo", "uid,args").splitlines()[1:]
+        told = stack.docker("top", each["Id"], "-eo", "pid,uid,args").splitlines()[1:]
         assert told, name
-        assert {line.split()[0] for line in told} == {ACCOUNT}, name
+        assert {line.split()[1] for line in told} == {ACCOUNT}, name
 
 
 def test_no_part_has_more_rights_than_it_needs(stack: Stack) -> None:

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from appliance.machine.pki import RENEW_BEFORE, SERVER_LIFE, Certificates, keep_certificates
+from appliance.machine.pki import (
+    RENEW_BEFORE,
+    SERVER_LIFE,
+    Certificates,
+    keep_authority,
+    keep_certificates,
+)
 
 NOW = datetime.now(UTC)
 
@@ -105,3 +111,11 @@ def test_only_the_stores_certificate_may_be_shown_by_a_client(tmp_path: Path) ->
 
     assert roles(paths.server) == {"serverAuth"}
     assert roles(paths.store) == {"serverAuth", "clientAuth"}
+
+
+def test_an_authority_for_other_names_is_another(tmp_path: Path) -> None:
+    one, two = [x509.DNSName("one")], [x509.DNSName("one"), x509.DNSName("two")]
+    first, _ = keep_authority(tmp_path, "Somebody", one, NOW)
+    assert keep_authority(tmp_path, "Somebody", one, NOW)[0] == first
+    second, key = keep_authority(tmp_path, "Somebody", two, NOW)
+    assert second.public_key() == key.public_key() != first.public_key()

@@ -1,7 +1,7 @@
 # The commands of this project. Settings are environment variables: docs/reference/settings.md.
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down status test test-unit lint bench lock clean \
-    setup-cluster release lint-ansible test-cluster-smoke test-cluster \
+    setup-cluster release bundle lint-ansible test-cluster-smoke test-cluster test-airgap \
     compose-up compose-down test-compose
 
 PYTHON_BIN := .venv/bin
@@ -51,6 +51,9 @@ setup-cluster: setup ## make .venv-cluster: Ansible, its linters, tests of hosts
 release: setup ## what hosts install, in var/release: wheels for Debian 13, locked by hash
 	@PYTHONPATH=. $(PYTHON_BIN)/python ansible/release/make.py
 
+bundle: release ## all that hosts without internet need, signed, in var/bundle; wants root
+	@$(PYTHON_BIN)/python -m bundle make
+
 lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
 	$(CLUSTER_BIN)/yamllint --strict -c ansible/.yamllint ansible monitoring tests/cluster
 	cd ansible && PATH="$(CURDIR)/$(CLUSTER_BIN):$$PATH" ansible-lint
@@ -71,9 +74,12 @@ compose-down: ## stop the trial; what is stored stays
 test-compose: setup ## the trial in a Docker daemon of its own; wants root
 	$(PYTHON_BIN)/python -m tests.compose
 
+test-airgap: setup-cluster bundle ## a host without a route, installed from the bundle alone; wants root
+	$(CLUSTER_BIN)/python -m tests.cluster.airgap
+
 lock: setup ## choose versions anew and write the three locks
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock
-	$(LOCK) pyproject.toml -c requirements.lock -o requirements-host.lock
+	$(LOCK) pyproject.toml ansible/release/requirements.in -c requirements.lock -o requirements-host.lock
 	$(LOCK) --group cluster -o requirements-cluster.lock
 
 clean: ## remove what tools cached; var/ and .venv stay

@@ -3,11 +3,13 @@
 var/release/stowbay-VERSION-py3.13 holds a wheel of Stowbay and of each package it needs,
 requirements.txt with the hash of each of these files (so a host installs with --no-index
 --require-hashes, reaching no registry), and SHA256SUMS over all. Wheels are made on Debian 13:
-this machine if it is one, else an unbooted tree as the lab makes them (that needs root).
+this machine if it is one, else an unbooted tree as the lab makes them (that needs root), or with
+--in-container a container.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -16,7 +18,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.cluster.base_image import in_tree, installed_tree, lock
+import container
+
+from bundle.wheel_tree import run_in_wheel_tree
+from tests.cluster.base_image import lock
 from tests.cluster.inventory import release_folder
 from tests.cluster.places import REPOSITORY
 
@@ -25,11 +30,14 @@ SOURCES = ("appliance", "pyproject.toml", "README.md", "LICENSE", "requirements-
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--in-container", action="store_true", help="Docker instead of a tree")
+    given = parser.parse_args()
     with lock("release"):
-        return _make()
+        return _make(given.in_container)
 
 
-def _make() -> int:
+def _make(in_container: bool) -> int:
     release = Path(release_folder())
     stamp = release.with_name(f".{release.name}.inputs")
     files = _files()
@@ -46,7 +54,7 @@ def _make() -> int:
         for each in files:
             (source / each).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / each, source / each)
-        _build(source, out)
+        _build(source, out, in_container)
         _describe(out)
         shutil.rmtree(release, ignore_errors=True)
         out.rename(release)
@@ -72,33 +80,28 @@ def _inputs(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _build(source: Path, out: Path) -> None:
+def _build(source: Path, out: Path, in_container: bool) -> None:
     # The wheel's files carry the time of the last commit: the same sources, the same bytes.
     command = ["git", "log", "-1", "--format=%ct", "--", *SOURCES]
     time = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
     settings = {"SOURCE_DATE_EPOCH": time.stdout.strip()}
-    settings |= {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
+    script = HERE / "wheels.sh"
+    if in_container:
+        binds = {script: "/run/wheels.sh", source: "/run/source"}
+        inside = ["/bin/bash", "/run/wheels.sh", "/run/source", "/run/out"]
+        container.in_container(inside, binds, {out: "/run/out"}, settings)
+        return
     if _builds_here():
-        script = [str(HERE / "wheels.sh"), str(source), str(out)]
-        subprocess.run(["/bin/bash", *script], env=os.environ | settings, check=True)
+        command = ["/bin/bash", str(script), str(source), str(out)]
+        subprocess.run(command, env=os.environ | settings, check=True)
         return
     if os.geteuid() != 0:
-        raise SystemExit("wheels for Debian 13 are made on Debian 13, or by root in a tree of it")
-    tree = installed_tree("wheels", HERE / "packages.txt", HERE / "prepare.sh")
-    # Companies have authorities and mirrors of their own: pip is told of them as here.
-    settings["PIP_CERT"] = "/run/authorities.crt"
-    settings["PIP_CONFIG_FILE"] = "/run/pip.conf"
-    settings.pop("PIP_FIND_LINKS", None)
-    pip = Path("/etc/pip.conf")
-    binds = {
-        HERE / "wheels.sh": "/run/wheels.sh",
-        source: "/run/source",
-        Path("/etc/ssl/certs/ca-certificates.crt"): "/run/authorities.crt",
-        pip if pip.exists() else Path("/dev/null"): "/run/pip.conf",
-    }
-    script = ["/run/wheels.sh", "/run/source", "/run/out"]
-    pairs = [f"{key}={value}" for key, value in settings.items()]
-    in_tree(tree, ["env", *pairs, "/bin/bash", *script], binds, writable={out: "/run/out"})
+        raise SystemExit(
+            "wheels for Debian 13 are made on Debian 13, by root in a tree of it, or with"
+            " --in-container in a container of it"
+        )
+    given = {source: "/run/source"}
+    run_in_wheel_tree(script, ["/run/source", "/run/out"], given, {out: "/run/out"}, settings)
 
 
 def _builds_here() -> bool:

@@ -38,13 +38,16 @@ def up(
     inventory: Path | None = None,
     in_memory: bool = False,
     drive_size: str = "2g",
+    base: Path | None = None,
+    gateway: bool = True,
 ) -> None:
-    """Boot the lab; returns when every host answers by ssh. A failed start leaves nothing."""
+    """Boot the lab; returns when every host answers by ssh. A failed start leaves nothing. `base`
+    is the hosts' Debian, else the one with all packages; without a gateway they have no route."""
     with lock(f"lab-{lab.name}"):
         if _first(lab):
             raise SystemExit(f"lab {lab.name} runs: `lab down {lab.name}` ends it")
         _remove(lab)
-        base = base_image()
+        base = base or base_image()
         names = [f"c{number}" for number in range(1, hosts + 1)]
         lab.folder.mkdir(parents=True)
         lab.folder.chmod(0o700)
@@ -54,6 +57,7 @@ def up(
         driver = [sys.executable, "-P", "-m", "tests.cluster.lab_driver", lab.name]
         driver += ["--base", str(base), "--hosts", str(hosts), "--drive-size", drive_size]
         driver += ["--memory"] if in_memory else []
+        driver += [] if gateway else ["--no-gateway"]
         namespaces = ["unshare", "-m", "-p", "-n", "--fork", "--kill-child=KILL", "--mount-proc"]
         with lab.log.open("wb") as log:
             process = subprocess.Popen(

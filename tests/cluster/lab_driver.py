@@ -31,12 +31,16 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, required=True)
     parser.add_argument("--drive-size", required=True)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--no-gateway", action="store_true")
     given = parser.parse_args()
     _reap_for_child()
     lab = Lab(given.name)
     _prepare_namespaces(lab, in_memory=given.memory)
     names = [f"c{number}" for number in range(1, given.hosts + 1)]
-    machines = {each: Machine(lab, each, given.base, given.drive_size) for each in names}
+    machines = {
+        each: Machine(lab, each, given.base, given.drive_size, gateway=not given.no_gateway)
+        for each in names
+    }
     for each in machines.values():
         each.attach()
         each.boot()

@@ -22,21 +22,25 @@ from tests.cluster.places import Lab
 __all__ = ["Machine"]
 
 DRIVES = ("d1", "d2")
-# Postgres has a volume of its own, so that a drill can fill it.
+# Postgres has a volume of its own, so that a drill can fill it; where the base has no Postgres
+# yet, the package will make the folder.
 _DATABASE, _DATABASE_SIZE = "database", "3g"
+_DATABASE_PLACE = "var/lib/postgresql"
 _REBOOT = 133  # systemd-nspawn's exit status when the host asked for a reboot
 _NETWORK = """[Match]
 Name=host0
 [Network]
 Address={address}/{prefix}
-Gateway={controller}
 LinkLocalAddressing=no
 """
 
 
 class Machine:
-    def __init__(self, lab: Lab, name: str, base: Path, drive_size: str) -> None:
+    def __init__(
+        self, lab: Lab, name: str, base: Path, drive_size: str, *, gateway: bool = True
+    ) -> None:
         self.lab, self.name, self.base, self.drive_size = lab, name, base, drive_size
+        self.gateway = gateway
         self.folder = lab.host(name)
         self.root = self.folder / "root"
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,8 +50,11 @@ class Machine:
     def attach(self) -> None:
         """Mount the root and the drives, once per lab."""
         self._mount_root()
-        for each in (*DRIVES, _DATABASE):
+        for each in self._volumes():
             self._mount_drive(each)
+
+    def _volumes(self) -> tuple[str, ...]:
+        return (*DRIVES, _DATABASE) if (self.base / _DATABASE_PLACE).exists() else DRIVES
 
     def boot(self, *, fresh_disks: bool = False, fresh_root: bool = False) -> None:
         """Start the host; with fresh drives, or as a machine just installed."""
@@ -60,7 +67,7 @@ class Machine:
                 shutil.rmtree(self.folder / "work")
                 self._mount_root()
             if fresh_disks or fresh_root:
-                for each in (*DRIVES, _DATABASE):
+                for each in self._volumes():
                     _run("umount", "-l", self.folder / each)
                     self._mount_drive(each)
             self._wanted = True
@@ -109,7 +116,8 @@ class Machine:
         options += ["--link-journal=no", "--keep-unit", "--console=pipe"]
         options += ["--kill-signal=SIGRTMIN+3"]
         options += [f"--bind={self.folder / each}:/srv/stowbay/drives/{each}" for each in DRIVES]
-        options += [f"--bind={self.folder / _DATABASE}:/var/lib/postgresql"]
+        if _DATABASE in self._volumes():
+            options += [f"--bind={self.folder / _DATABASE}:/{_DATABASE_PLACE}"]
         enter = 'for each in $1; do echo $$ >"$each/cgroup.procs" || exit 1; done; shift; exec "$@"'
         command = ["sh", "-c", enter, "sh", " ".join(groups), "systemd-nspawn", *options]
         with (self.folder / "console.log").open("ab") as console:
@@ -133,7 +141,8 @@ class Machine:
         etc = self.root / "etc"
         (etc / "hostname").write_text(f"{self.name}\n")
         shutil.copyfile(self.lab.hosts_file, etc / "hosts")
-        network = _NETWORK.format(address=address(self.name), prefix=PREFIX, controller=CONTROLLER)
+        network = _NETWORK.format(address=address(self.name), prefix=PREFIX)
+        network += f"Gateway={CONTROLLER}\n" if self.gateway else ""
         (etc / "systemd/network/10-host0.network").write_text(network)
         keys = self.root / "root/.ssh/authorized_keys"
         shutil.copyfile(self.lab.ssh_key.with_suffix(".pub"), keys)
@@ -147,7 +156,7 @@ class Machine:
         (self.folder / name).mkdir(exist_ok=True)
         options = f"size={self.drive_size},mode=755"
         if name == _DATABASE:
-            owner = (self.base / "var/lib/postgresql").stat()
+            owner = (self.base / _DATABASE_PLACE).stat()
             options = f"size={_DATABASE_SIZE},mode=755,uid={owner.st_uid},gid={owner.st_gid}"
         _run("mount", "-t", "tmpfs", "-o", options, f"drive-{name}", self.folder / name)
 

@@ -1,0 +1,91 @@
+"""Whether a bundle may be passed on: its bill of materials against what lies in it.
+
+Invariant: every program in the bundle is in the bill, every licence is known, and whatever asks for
+source has it here. A finding is one line for a person; none is the only answer that passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from bundle.licences import Kind, kind_of, together
+from bundle.parts import Part
+from bundle.sbom import kinds, properties
+
+__all__ = ["Decision", "decided", "findings", "parse_decisions"]
+
+_PROGRAMS = ("apt/", "store/", "wheels/")
+_NO_PROGRAM = ("Packages", "Release", "requirements.txt", "SHA256SUMS")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person found out about a part whose licence no program can tell."""
+
+    part: str
+    licences: tuple[str, ...]
+    reason: str
+
+
+def parse_decisions(document: Mapping[str, Any]) -> list[Decision]:
+    """From reviewed.toml. ValueError says which entry is wrong."""
+    found = []
+    for each in document.get("decision", []):
+        if set(each) != {"part", "licences", "reason"} or not each["reason"].strip():
+            raise ValueError(f"an entry has part, licences and reason: {each}")
+        if together(map(kind_of, each["licences"])) is Kind.UNKNOWN:
+            raise ValueError(f"{each['part']}: {each['licences']} holds a name nobody knows")
+        found.append(Decision(each["part"], tuple(each["licences"]), each["reason"]))
+    return found
+
+
+def decided(
+    parts: Iterable[Part], decisions: Iterable[Decision]
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The licences that decisions give, by key; and findings on decisions without an object."""
+    parts = list(parts)
+    found, wrong = {}, []
+    for each in decisions:
+        meant = [part for part in parts if part.key == each.part]
+        unknown = [p for p in meant if together(map(kind_of, p.licences)) is Kind.UNKNOWN]
+        if not unknown:
+            why = "its licence is told without it" if meant else "there is no such part"
+            wrong.append(f"reviewed.toml: {each.part}: {why}; take the entry out")
+        found[each.part] = each.licences
+    return found, wrong
+
+
+def findings(bom: Mapping[str, Any], files: Set[str]) -> list[str]:
+    """`files` are the bundle's, as relative paths."""
+    told = []
+    for each in bom["components"]:
+        told += [f"{each['purl']}: {why}" for why in _wrong(each, files)]
+    named = {file for each in bom["components"] for file in properties(each, "file")}
+    told += [
+        f"{file}: isn't in the bill of materials"
+        for file in sorted(files - named)
+        if file.startswith(_PROGRAMS) and not file.endswith(_NO_PROGRAM)
+    ]
+    return told
+
+
+def _wrong(component: Mapping[str, Any], files: Set[str]) -> list[str]:
+    told = [
+        f"{name} {file} isn't in the bundle"
+        for name in ("file", "source", "notice")
+        for file in properties(component, name)
+        if file not in files
+    ]
+    kind = together(kinds(component))
+    if kind is Kind.UNKNOWN:
+        said = [each["license"].get("name", "") for each in component.get("licenses", [])]
+        told.append(
+            f"its licence can't be told ({', '.join(said) or 'nothing said'}): read it, and write "
+            "what you found into bundle/reviewed.toml"
+        )
+    has_source = properties(component, "source") or properties(component, "is-source")
+    if kind is Kind.COPYLEFT and not has_source:
+        told.append("its licence asks for its source, which isn't in the bundle")
+    return told

@@ -1,0 +1,33 @@
+#!/bin/bash
+# Runs inside an unbooted Debian 13; apt checks Debian's signatures. In /run/out:
+#   fetch.sh packages   what /run/packages.txt asks for, as on a host that has nothing yet;
+#                       writes packages (file, size, hash) and sources-known (name=version)
+#   fetch.sh sources    the source packages that sources-wanted names
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+cd /run/out
+
+packages() {
+    apt-get update -q
+    : >/run/status
+    local options=(-q -y --no-install-recommends -o Dir::State::status=/run/status)
+    options+=(-o APT::Architecture=amd64)
+    # shellcheck disable=SC2046
+    set -- $(sed 's/#.*//' /run/packages.txt)
+    apt-get install "${options[@]}" --print-uris "$@" | sed -n "s/^'[^']*' //p" | sort >packages
+    apt-get install "${options[@]}" --download-only "$@"
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(FILENAME)' 'Identifier: Sources' |
+        xargs --no-run-if-empty /usr/lib/apt/apt-helper cat-file |
+        awk '/^Package: / { name = $2 } /^Version: / { version = $2 }
+            /^$/ { print name "=" version }' | sort -u >sources-known
+}
+
+sources() {
+    mkdir -p sources
+    cd sources
+    xargs --arg-file=../sources-wanted --no-run-if-empty --max-args=50 \
+        apt-get source -q --download-only --only-source
+}
+
+"$1"

@@ -1,0 +1,1 @@
+"""A host without internet, installed from the bundle alone: `make test-airgap`."""

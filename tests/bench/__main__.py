@@ -92,7 +92,8 @@ def _print(comparisons: Iterable[Comparison], gib: float | None) -> None:
 def _print_calls(cost: CallCost, gib: float) -> None:
     print(f"gateways, put of {gib:.1f} GiB: {cost.cpu:.3f} CPU-s for {cost.calls:.0f} calls; at "
           f"{1000 * cost.per_call:.2f} CPU-ms a call, {cost.beyond / gib:.3f} CPU-s a GiB beyond "
-          "them (reach: < 0.05)\n", flush=True)  # fmt: skip
+          f"them (reach: < 0.05); idle: {1000 * cost.idle:.1f} CPU-ms a second\n",
+          flush=True)  # fmt: skip
 
 
 def _print_loads(loads: Iterable[Load]) -> None:

@@ -22,7 +22,7 @@ from bundle.places import cache
 from tests.cluster.base_image import in_tree, installed_tree, lock
 from tests.cluster.places import cache as lab_cache
 
-__all__ = ["collect"]
+__all__ = ["collect", "stand_in"]
 
 HERE = Path(__file__).parent
 Source = tuple[str, str]
@@ -59,7 +59,8 @@ def collect(out: Path, version: str, seconds: int) -> list[Part]:
     known = {_pair(line) for line in (place / "sources-known").read_text().split()}
     texts = _copyrights(packages)
     asking = {each.deb.source for each in packages if _asks(texts[each.name])}
-    _fetch_sources(place, asking | (set(inside) & known))
+    stand_ins = {each: found for each in inside if (found := stand_in(each, known))}
+    _fetch_sources(place, asking | set(stand_ins.values()))
     shelf = _Shelf(place / "sources", out)
     found = [
         Part(
@@ -75,19 +76,36 @@ def collect(out: Path, version: str, seconds: int) -> list[Part]:
         for each in packages
     ]
     for source, holders in sorted(inside.items()):
-        text = shelf.copyright(source) if source in known else ""
+        there = stand_ins.get(source)
+        text = shelf.copyright(there) if there else ""
+        same = there is not None and _upstream(there) == _upstream(source)
         found.append(
             Part(
                 purl=f"pkg:deb/debian/{source[0]}@{source[1]}?arch=source&distro=trixie",
                 name=source[0],
                 version=source[1],
                 licences=licences_of(text),
-                sources=shelf.placed(source) if source in known and _asks(text) else (),
+                sources=shelf.placed(there) if there and same and _asks(text) else (),
                 holders=tuple(sorted(holders)),
                 notice=shelf.noted(f"{source[0]}.source", text),
             )
         )
     return found
+
+
+def stand_in(source: Source, known: Iterable[Source]) -> Source | None:
+    """The source itself. Else, since Debian keeps no revision that was replaced before a release:
+    another revision of the same upstream version, which has the same upstream source; else another
+    version, which tells the licence and nothing more."""
+    same = sorted(each for each in known if each[0] == source[0])
+    if source in same:
+        return source
+    nearer = [each for each in same if _upstream(each) == _upstream(source)]
+    return (nearer or same or [None])[-1]
+
+
+def _upstream(source: Source) -> str:
+    return source[1].rpartition("-")[0] or source[1]
 
 
 def _asks(text: str) -> bool:

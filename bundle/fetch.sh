@@ -10,17 +10,20 @@ cd /run/out
 packages() {
     apt-get update -q
     : >/run/status
+    mkdir -p /run/none/partial
     local options=(-q -y --no-install-recommends -o Dir::State::status=/run/status)
     options+=(-o APT::Architecture=amd64)
     # shellcheck disable=SC2046
     set -- $(sed 's/#.*//' /run/packages.txt)
-    apt-get install "${options[@]}" --print-uris "$@" | sed -n "s/^'[^']*' //p" | sort >packages
+    # With an empty cache: what is kept already would not be named.
+    apt-get install "${options[@]}" -o Dir::Cache::archives=/run/none --print-uris "$@" |
+        sed -n "s/^'[^']*' //p" | sort >packages
     apt-get install "${options[@]}" --download-only "$@"
     # shellcheck disable=SC2016
     apt-get indextargets --format '$(FILENAME)' 'Identifier: Sources' |
         xargs --no-run-if-empty /usr/lib/apt/apt-helper cat-file |
         awk '/^Package: / { name = $2 } /^Version: / { version = $2 }
-            /^$/ { print name "=" version }' | sort -u >sources-known
+            /^$/ { print name "=" version } END { print name "=" version }' | sort -u >sources-known
 }
 
 sources() {

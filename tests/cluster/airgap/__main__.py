@@ -33,8 +33,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NETWORK = "10.77.0.0/24"
 _BUNDLE = f"/srv/{bundle_name()}"
 _PLAYBOOK = (
-    f"cd {_BUNDLE}/project/ansible && PYTHONDONTWRITEBYTECODE=1 "
-    "ANSIBLE_VAULT_PASSWORD_FILE=/root/vault-password "
+    "cd /root/stowbay/ansible && ANSIBLE_VAULT_PASSWORD_FILE=/root/vault-password "
     "/root/controller/bin/ansible-playbook -i /root/our-cluster --diff site.yml"
 )
 
@@ -101,7 +100,8 @@ def _write_inventory(host: Host) -> None:
     shutil.rmtree(host.lab.inventory)
     host.lab.inventory.mkdir()
     host.ask(
-        f"cp -r {_BUNDLE}/project/ansible/inventories/single /root/our-cluster"
+        f"cp -r {_BUNDLE}/project /root/stowbay"
+        " && cp -r /root/stowbay/ansible/inventories/single /root/our-cluster"
         " && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519"
         " && cat /root/.ssh/id_ed25519.pub >>/root/.ssh/authorized_keys"
         f" && ssh-keyscan -t ed25519 {address('c1')} 2>/dev/null >/root/.ssh/known_hosts"

@@ -11,6 +11,7 @@ import pytest
 
 from bundle.apt_index import packages_text, release_text
 from bundle.deb import built_from, read_deb
+from bundle.debian import stand_in
 from bundle.dep5 import stanzas
 
 CONTROL = """Package: thing
@@ -86,3 +87,20 @@ def test_the_release_vouches_for_the_index() -> None:
     assert fields["Date"] == "Tue, 14 Nov 2023 22:13:20 UTC"
     assert fields["SHA256"].split() == [hashlib.sha256(index).hexdigest(), "11", "Packages"]
     assert text == release_text({"Packages": index}, "0.1.0", 1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("1:2.0-1", "1:2.0-1"),
+        ("1:2.0-0", "1:2.0-3"),  # another revision has the same upstream source
+        ("1:1.9-1", "1:2.1-1"),  # another version tells the licence
+    ],
+)
+def test_a_revision_that_is_gone_has_a_stand_in(version: str, found: str) -> None:
+    known = [("a", "1:2.0-1"), ("a", "1:2.0-3"), ("a", "1:2.1-1"), ("b", "1:1.9-1")]
+    assert stand_in(("a", version), known) == ("a", found)
+
+
+def test_a_source_that_nobody_has_has_none() -> None:
+    assert stand_in(("c", "1"), [("a", "1")]) is None

@@ -27,7 +27,7 @@ down: setup ## stop what `up` started
 status: setup ## say what runs
 	@exec $(PYTHON_BIN)/python -P -m appliance.machine status
 
-# What tests need besides (promtool): also in their prerequisite `setup`.
+# What tests need besides (promtool, faketime): also in their prerequisite `setup`.
 test test-unit: export STOWBAY_SETUP_TESTS := yes
 
 lint: setup ## ruff, mypy, the arrows between the rooms

@@ -95,7 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics_host: str = "127.0.0.1"  # another only where nobody but Prometheus gets there
     gateway_tls: GatewayTls | None = None  # None only where nothing but this host gets there
     # What the doctor needs besides.
-    worker_metrics_port: int = 0  # of this host's worker, on loopback; 0 where there is none
+    worker_metrics_port: int = 0  # of this host's worker; 0 where there is none
     public_ca: str = ""  # of the public names' certificate; "" = one the system trusts
 
 

@@ -52,7 +52,7 @@ def doctor(
     if url and not url.startswith("https://"):
         raise click.BadParameter("it begins with https://", param_hint="--url")
     # What libraries and pools say of a part that is down is in the report's own words already.
-    logs.configure("error", process="doctor")
+    logs.configure("critical", process="doctor")
     logging.disable(logging.CRITICAL)
     config = Path(os.environ.get("STOWBAY_CONFIG", "var/config/stowbay.json"))
     options = Options(

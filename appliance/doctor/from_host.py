@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from appliance.doctor import (
@@ -142,13 +142,13 @@ class _Host:
         return clocks.judge_service(await clocks.look_at_service())
 
     async def _certificates(self) -> Sequence[Line]:
-        folder = host.places(self.config, self.settings).certificates
+        folder = host.places(self.config, self.settings.public_ca).certificates
         found = await asyncio.to_thread(host.look_at_certificates, folder)
         return host.judge_certificates(found, datetime.now(UTC))
 
     async def _backup(self) -> Sequence[Line]:
         found = await asyncio.to_thread(
-            host.look_at_backup, host.places(self.config, self.settings)
+            host.look_at_backup, host.places(self.config, self.settings.public_ca)
         )
         return host.judge_backup(found, datetime.now(UTC))
 
@@ -165,7 +165,9 @@ class _Host:
 
     async def _queues(self) -> Sequence[Line]:
         self._need_databases()
-        now = datetime.now(UTC)
+        # By the database's clock: a doctor whose own is wrong would take anything for late.
+        ahead = max(each.standing.ahead for each in self.databases if each.standing is not None)
+        now = datetime.now(UTC) + timedelta(seconds=ahead)
         return queues.judge(await queues.look(self.services.stores, self.settings.limits, now))
 
     async def _orphans(self) -> Sequence[Line]:

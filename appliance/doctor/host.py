@@ -17,7 +17,6 @@ from cryptography import x509
 
 from appliance.doctor.origins import expiry
 from appliance.doctor.report import Line, Unexaminable, line
-from appliance.settings import Settings
 
 __all__ = [
     "BackupFacts", "Leaf", "Places", "judge_backup", "judge_certificates", "look_at_backup",
@@ -51,13 +50,13 @@ class BackupFacts:
     newest: datetime | None = None
 
 
-def places(config: Path, settings: Settings) -> Places:
+def places(config: Path, public_ca: str) -> Places:
+    """`config`: the settings file; `public_ca`: as it says."""
     told = config.with_name("figures.json")
     try:
         return msgspec.json.decode(told.read_bytes(), type=Places)
     except FileNotFoundError:
-        folder = Path(settings.public_ca).parent if settings.public_ca else None
-        return Places(certificates=str(folder) if folder else "")
+        return Places(certificates=str(Path(public_ca).parent) if public_ca else "")
     except (OSError, msgspec.DecodeError) as error:
         raise Unexaminable(f"{told}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""The gateways and the worker of this host, asked on loopback where they tell their figures."""
+"""The gateways and the worker of this host, asked where they tell their figures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from appliance.settings import Settings
 
 __all__ = ["ProcessFacts", "judge_gateways", "judge_worker", "look_at_gateways", "look_at_worker"]
 
+_ANY = "0.0.0.0"  # noqa: S104  what a listener may say, and nobody can be asked at
 _VERSION = re.compile(rb'^stowbay_start_time_seconds\{version="([^"]+)"\}', re.MULTILINE)
 
 
@@ -31,19 +32,20 @@ async def look_at_gateways(settings: Settings, web: Web) -> list[ProcessFacts]:
         raise Unexaminable("no gateway is configured on this host")
     ports = range(settings.metrics_port, settings.metrics_port + len(settings.gateway_ports))
     return await asyncio.gather(
-        *(_ask(f"gateway {index}", port, web) for index, port in enumerate(ports))
+        *(_ask(f"gateway {index}", settings, port, web) for index, port in enumerate(ports))
     )
 
 
 async def look_at_worker(settings: Settings, web: Web) -> list[ProcessFacts]:
     if not settings.worker_metrics_port:
         raise Unexaminable("no worker is configured on this host")
-    return [await _ask("worker", settings.worker_metrics_port, web)]
+    return [await _ask("worker", settings, settings.worker_metrics_port, web)]
 
 
-async def _ask(name: str, port: int, web: Web) -> ProcessFacts:
+async def _ask(name: str, settings: Settings, port: int, web: Web) -> ProcessFacts:
+    host = settings.metrics_host.replace(_ANY, "127.0.0.1")
     try:
-        answer = await web.ask("GET", f"http://127.0.0.1:{port}/metrics")
+        answer = await web.ask("GET", f"http://{host}:{port}/metrics")
     except BROKEN as error:
         return ProcessFacts(name, f"port {port}: {reason(error)}")
     version = _VERSION.search(answer.body)

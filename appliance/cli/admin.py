@@ -22,6 +22,7 @@ from .admin_doctor import doctor
 from .admin_keys import keys
 from .admin_migrate import migrate_all
 from .admin_store import store
+from .admin_support import support_bundle
 from .password import password as password_of
 from .sizes import format_size, parse_size
 
@@ -60,6 +61,7 @@ admin.add_command(doctor)
 admin.add_command(keys)
 admin.add_command(migrate_all)
 admin.add_command(store)
+admin.add_command(support_bundle)
 
 
 @admin.group()
@@ -154,7 +156,8 @@ def password(login: str, password_file: str | None) -> None:
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 refused (the message says why), 2 wrong usage or settings."""
+    """Exit codes: 0 done, 1 refused (the message says why), 2 wrong usage or settings; the doctor
+    has two more (docs/reference/admin.md)."""
     with suppress(BrokenPipeError):
         try:
             admin(prog_name="stowbay-admin")

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "appliance"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts)
 ROOMS = {
     "cache", "cli", "client", "doctor", "domain", "edge", "gateway", "machine", "objects",
-    "services", "store", "telemetry", "wire", "workers",
+    "services", "store", "support", "telemetry", "wire", "workers",
 }  # fmt: skip
 SAYS_NOTHING = re.compile(r"^(utils?|helpers?|common|misc|base|manager)$")
 MAX_LINES = 400

@@ -1,0 +1,120 @@
+"""The whole of it on folders that look like an installation: a host's, and one that is broken."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from appliance.cli.admin import admin
+from appliance.support.collect import collect
+from appliance.support.sources import installation
+
+SINCE = datetime.now(UTC) - timedelta(hours=1)
+
+
+def unpacked(path: Path) -> dict[str, str]:
+    with tarfile.open(path) as archive:
+        return {
+            member.name.partition("/")[2]: archive.extractfile(member).read().decode()  # type: ignore[union-attr]
+            for member in archive
+        }
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """What the roles write, as far as it matters here."""
+    texts = {
+        "etc/stowbay/stowbay.json": "{}",
+        "etc/stowbay/cluster": "trio\n",
+        "etc/stowbay/redis/redis.conf": (
+            "bind 10.77.0.11 127.0.0.1\ntls-port 6379\nmasterauth word-of-redis\n"
+            f"user default on #{'0a' * 32} ~*\nmaxmemory 64mb\n"
+        ),
+        "etc/stowbay/store/minio.env": (
+            "MINIO_ROOT_USER=root-user\nMINIO_ROOT_PASSWORD=word-of-root\nMINIO_BROWSER=off\n"
+        ),
+        "etc/patroni/shard1.yml": (
+            "scope: shard1\nrestapi:\n  listen: 10.77.0.11:8008\n  authentication:\n"
+            "    username: patroni\n    password: \"word-of-rest\"\n"
+        ),
+        "etc/haproxy/haproxy.cfg": (
+            "backend redis\n    option tcp-check\n    tcp-check send 'AUTH word-of-redis'\\r\\n\n"
+            "    server c1 10.77.0.11:6379 ssl check\n"
+        ),
+        "etc/keepalived/keepalived.conf": "vrrp_instance s {\n    auth_pass word-of-keep\n}\n",
+        "etc/hosts": "10.77.0.11 c1\n",
+        "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
+        "var/log/nginx/nginx-error.log": (
+            "2099/01/01 00:00:00 [error] 1#1: word-of-rest word-of-root, client: 198.51.100.9, "
+            'upstream: "https://10.77.0.11:9000/b/k?X-Amz-Signature=00ffee"\n'
+        ),
+    }  # fmt: skip
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_a_host_of_a_cluster(host: Path) -> None:
+    output = host / "bundle.tar.gz"
+    collect(host / "etc/stowbay/stowbay.json", output, SINCE, doctor=False)
+    files = unpacked(output)
+    everything = "\n".join(files.values())
+    for word in ("redis", "root", "rest", "keep"):
+        assert f"word-of-{word}" not in everything
+    assert "0a0a" not in everything and "00ffee" not in everything
+    assert "198.51.100.9" not in everything
+    redis = files["config/etc_stowbay_redis_redis.conf"]
+    assert redis == "bind 10.77.0.11 127.0.0.1\ntls-port 6379\nmaxmemory 64mb\n"
+    assert files["config/etc_patroni_shard1.yml"] == (
+        "scope: shard1\nrestapi:\n  listen: 10.77.0.11:8008\n"
+    )
+    assert "server c1 10.77.0.11:6379 ssl check" in files["config/etc_haproxy_haproxy.cfg"]
+    log = files["logs/var_log_nginx_nginx-error.log"]
+    assert 'upstream: "https://10.77.0.11:9000/b/k?[redacted:query]"' in log
+    told = json.loads(files["manifest.json"])
+    assert told["installation"] == "a host of a cluster"
+    patroni = next(e for e in told["entries"] if e["name"] == "config/etc_patroni_shard1.yml")
+    assert patroni["left_out"] == {"authentication": 1, "username": 1, "password": 1}
+    missing = {each["source"]: each["why"] for each in told["left_out"]}
+    assert missing[str(host / "etc/default/etcd")] == "it is not there"
+    assert any(source.startswith("doctor and figures") for source in missing), "settings are empty"
+
+
+def test_the_two_kinds_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "var/config").mkdir(parents=True)
+    (tmp_path / "var/log").mkdir()
+    assert installation(tmp_path / "var/config/stowbay.json").root == tmp_path / "var"
+    assert installation(Path("/etc/stowbay/stowbay.json")).root == Path("/")
+
+
+def test_broken_settings_are_no_reason_not_to_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "log").mkdir()
+    (tmp_path / "config/stowbay.json").write_text('{"redis_url": "redis://:half-a-word@h:1/0", ')
+    (tmp_path / "log/gateway-0.log").write_text("no start: half-a-word in the settings\n")
+    monkeypatch.setenv("STOWBAY_CONFIG", str(tmp_path / "config/stowbay.json"))
+    output = tmp_path / "b.tar.gz"
+    done = CliRunner().invoke(admin, ["support-bundle", "--output", str(output), "--since", "1h"])
+    assert done.exit_code == 0, done.output
+    files = unpacked(output)
+    assert "no start: [redacted:known-secret]" in files["logs/log_gateway-0.log"]
+    told = {e["source"]: e["why"] for e in json.loads(files["manifest.json"])["left_out"]}
+    assert "no JSON object" in told[str(tmp_path / "config/stowbay.json")]
+    assert any("the settings are wrong" in why for why in told.values())
+
+
+@pytest.mark.parametrize("since", ["yesterday", "5x", "-1h", ""])
+def test_a_time_that_is_none(since: str, tmp_path: Path) -> None:
+    output = tmp_path / "b.tar.gz"
+    done = CliRunner().invoke(admin, ["support-bundle", "--output", str(output), "--since", since])
+    assert done.exit_code == 2
+    assert not output.exists()

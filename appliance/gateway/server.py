@@ -103,7 +103,7 @@ async def _figures(
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    _follow(meters, services.cache)
+    _follow(meters, services.cache, used=bool(services.settings.redis_url))
     app = web.Application()
     app.router.add_get("/metrics", scrape)
     add_health(app, services, stopping)
@@ -118,12 +118,13 @@ async def _figures(
         await runner.cleanup()
 
 
-def _follow(meters: metrics.Meters, cache: MetadataCache) -> None:
+def _follow(meters: metrics.Meters, cache: MetadataCache, *, used: bool) -> None:
     meters.follow(
         metrics.CACHE_LOOKUPS, {("hit",): lambda: cache.hits, ("miss",): lambda: cache.misses}
     )
     meters.follow(metrics.CACHE_FAILURES, {(): lambda: cache.failures})
-    meters.follow(metrics.CACHE_UP, {(): lambda: float(cache.up)})
+    if used:  # a cache that is switched off isn't down
+        meters.follow(metrics.CACHE_UP, {(): lambda: float(cache.up)})
 
 
 async def _measure_lag(meters: metrics.Meters) -> None:

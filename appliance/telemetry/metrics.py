@@ -85,7 +85,10 @@ CACHE_FAILURES = Metric(
     followed=True,
 )
 CACHE_UP = Metric(
-    "stowbay_cache_up", "gauge", "1 while the last call to Redis was answered.", followed=True
+    "stowbay_cache_up",
+    "gauge",
+    "1 while the last call to Redis was answered; absent when the cache is switched off.",
+    followed=True,
 )
 LOOP_LAG = Metric(
     "stowbay_loop_lag_seconds",

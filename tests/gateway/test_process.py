@@ -56,15 +56,30 @@ async def test_not_ready_without_its_parts(
         assert wanted.status == 503
         assert (await wanted.json(content_type=None))["code"] == "database-unavailable"
         assert int(wanted.headers["Retry-After"]) >= 1
+        assert "stowbay_cache_up 0.0" in await _figures(gateway, http)
     finally:
         gateway.stop()
     assert "hidden" not in gateway.log.read_text()
 
 
+async def test_a_cache_that_is_switched_off_is_not_down(
+    around: Site, http: ClientSession, tmp_path: Path
+) -> None:
+    alone = replace(around, place=tmp_path)
+    alone.change(msgspec.structs.replace(around.settings, redis_url="", metrics_port=free_port()))
+    gateway = Gateway(alone)
+    try:
+        figures = await _figures(gateway, http)
+    finally:
+        gateway.stop()
+    assert "stowbay_cache_failures_total 0.0" in figures
+    assert "stowbay_cache_up" not in figures
+
+
 async def test_figures_and_log_lines(gateway: Gateway, user: User, http: ClientSession) -> None:
     for _ in range(3):
         answer, _ = await user.send("GET", f"/nodes/{user.root}?secret=zzz")
-    figures = await (await http.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics")).text()
+    figures = await _figures(gateway, http)
     assert 'route="/api/v1/nodes/{node}",status="200"' in figures
     assert 'stowbay_cache_lookups_total{result="hit"}' in figures
     assert "stowbay_cache_up 1.0" in figures
@@ -126,6 +141,10 @@ async def _slow_sign_in(gateway: Gateway, user: User, http: ClientSession) -> in
 
 
 async def _in_flight(gateway: Gateway, http: ClientSession) -> float:
-    text = await (await http.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics")).text()
+    text = await _figures(gateway, http)
     name = "stowbay_http_requests_in_flight "
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name))
+
+
+async def _figures(gateway: Gateway, http: ClientSession) -> str:
+    return await (await http.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics")).text()

@@ -19,10 +19,11 @@ missing_packages() {
         echo redis-server
     [ -x "$SYSTEM/usr/sbin/nginx" ] || echo nginx
     [ -e "$SYSTEM/usr/lib/nginx/modules/ngx_http_js_module.so" ] || echo libnginx-mod-http-js
-    # Only the tests need promtool, which checks the alerts, and faketime, which skews a clock (the
-    # Makefile sets this).
+    # Only the tests need promtool, which checks the alerts, faketime, which skews a clock, and
+    # ssh-keygen, which signs bundles (the Makefile sets this).
     [ -z "${STOWBAY_SETUP_TESTS:-}" ] || [ -x "$SYSTEM/usr/bin/promtool" ] || echo prometheus
     [ -z "${STOWBAY_SETUP_TESTS:-}" ] || [ -x "$SYSTEM/usr/bin/faketime" ] || echo faketime
+    [ -z "${STOWBAY_SETUP_TESTS:-}" ] || [ -x "$SYSTEM/usr/bin/ssh-keygen" ] || echo openssh-client
     find_python >/dev/null || echo python3-venv
     if needs_compiler; then
         [ -x "$SYSTEM/usr/bin/gcc" ] || echo gcc libc6-dev

@@ -112,7 +112,7 @@ def test_as_root_it_says_so_first_and_installs_without_starting_services(machine
     assert machine.rules() == []
 
 
-def test_the_tests_need_two_packages_more(machine: Machine) -> None:
+def test_the_tests_need_three_packages_more(machine: Machine) -> None:
     machine.has("usr/lib/postgresql/15/bin/initdb", "usr/bin/redis-server", "usr/sbin/nginx")
     machine.has("usr/lib/nginx/modules/ngx_http_js_module.so")
     python = machine.program("any-python", PYTHON)
@@ -120,9 +120,10 @@ def test_the_tests_need_two_packages_more(machine: Machine) -> None:
     assert machine.set_up(user=0, **more).stdout == ""
     done = machine.set_up(user=0, **more, STOWBAY_SETUP_TESTS="yes")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[0] == "Installing Debian packages: prometheus faketime"
+    named = "prometheus faketime openssh-client"
+    assert done.stdout.splitlines()[0] == f"Installing Debian packages: {named}"
     assert done.stdout.splitlines()[-1] == "systemctl --quiet disable prometheus.service"
-    machine.has("usr/bin/promtool", "usr/bin/faketime")
+    machine.has("usr/bin/promtool", "usr/bin/faketime", "usr/bin/ssh-keygen")
     assert machine.set_up(user=0, **more, STOWBAY_SETUP_TESTS="yes").stdout == ""
 
 

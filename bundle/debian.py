@@ -137,13 +137,14 @@ def _fetch_sources(place: Path, wanted: Iterable[Source]) -> None:
 
 def _packages(place: Path) -> list[_Package]:
     """What apt resolved, each with the SHA-256 that Debian signed."""
+    signed = {tuple(line.split()) for line in (place / "packages-known").read_text().splitlines()}
     found = []
-    for line in (place / "packages").read_text().splitlines():
-        name, _, digest = line.split()
-        file = lab_cache() / "archives" / name
-        if digest != f"SHA256:{sha256_of(file)}":
-            raise SystemExit(f"{file} isn't what Debian signed; remove it")
-        found.append(_Package(read_deb(file), file))
+    for name in (place / "packages").read_text().splitlines():
+        each = _Package(read_deb(lab_cache() / "archives" / name), lab_cache() / "archives" / name)
+        told = (each.deb.fields[field] for field in ("Package", "Version", "Architecture"))
+        if (*told, sha256_of(each.file)) not in signed:
+            raise SystemExit(f"{each.file} isn't what Debian signed; remove it")
+        found.append(each)
     return sorted(found, key=lambda each: each.name)
 
 

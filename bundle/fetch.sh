@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs inside an unbooted Debian 13; apt checks Debian's signatures. In /run/out:
 #   fetch.sh packages   what /run/packages.txt asks for, as on a host that has nothing yet;
-#                       writes packages (file, size, hash) and sources-known (name=version)
+#                       writes packages (files), packages-known (package, version, architecture,
+#                       SHA-256) and sources-known (name=version)
 #   fetch.sh sources    the source packages that sources-wanted names
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
@@ -17,13 +18,21 @@ packages() {
     set -- $(sed 's/#.*//' /run/packages.txt)
     # With an empty cache: what is kept already would not be named.
     apt-get install "${options[@]}" -o Dir::Cache::archives=/run/none --print-uris "$@" |
-        sed -n "s/^'[^']*' //p" | sort >packages
+        sed -n "s/^'[^']*' \([^ ]*\) .*/\1/p" | sort >packages
     apt-get install "${options[@]}" --download-only "$@"
-    # shellcheck disable=SC2016
-    apt-get indextargets --format '$(FILENAME)' 'Identifier: Sources' |
-        xargs --no-run-if-empty /usr/lib/apt/apt-helper cat-file |
+    index Packages |
+        awk '/^Package: / { name = $2 } /^Version: / { version = $2 } /^Architecture: / { kind = $2 }
+            /^SHA256: / { print name, version, kind, $2 }' >packages-known
+    index Sources |
         awk '/^Package: / { name = $2 } /^Version: / { version = $2 }
             /^$/ { print name "=" version } END { print name "=" version }' | sort -u >sources-known
+}
+
+# An index as Debian signed it.
+index() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(FILENAME)' "Identifier: $1" |
+        xargs --no-run-if-empty /usr/lib/apt/apt-helper cat-file
 }
 
 sources() {

@@ -12,6 +12,7 @@ from enum import StrEnum
 __all__ = ["CODES", "Code", "Level"]
 
 _RUNBOOKS = "docs/how-to/runbooks"
+_OWN = "docs/how-to/doctor.md"  # what no alert watches
 
 
 class Level(StrEnum):
@@ -34,12 +35,17 @@ def _ok(meaning: str) -> Code:
     return Code(Level.OK, meaning)
 
 
-def _warn(meaning: str, todo: str, runbook: str = "") -> Code:
-    return Code(Level.WARN, meaning, todo, runbook and f"{_RUNBOOKS}/{runbook}.md")
+def _warn(meaning: str, todo: str, runbook: str) -> Code:
+    """`runbook`: of the alert of that name, or, after #, a section of the doctor's own page."""
+    return Code(Level.WARN, meaning, todo, _page(runbook))
 
 
-def _fail(meaning: str, todo: str, runbook: str = "") -> Code:
-    return Code(Level.FAIL, meaning, todo, runbook and f"{_RUNBOOKS}/{runbook}.md")
+def _fail(meaning: str, todo: str, runbook: str) -> Code:
+    return Code(Level.FAIL, meaning, todo, _page(runbook))
+
+
+def _page(runbook: str) -> str:
+    return f"{_OWN}{runbook}" if runbook.startswith("#") else f"{_RUNBOOKS}/{runbook}.md"
 
 
 _RENEW = (
@@ -52,6 +58,7 @@ CODES: dict[str, Code] = {
     "names.unresolved": _fail(
         "A public name has no address here.",
         "Add it to the DNS that clients use, with the floating address or the edge's.",
+        "#names-and-certificates",
     ),
     "tls.ok": _ok("A browser that trusts the authority accepts the certificate."),
     "tls.unreachable": _fail(
@@ -68,11 +75,13 @@ CODES: dict[str, Code] = {
     "tls.other-name": _fail(
         "The certificate is for other names.",
         "Give the edge a certificate that holds this name, or use the name that it holds.",
+        "#names-and-certificates",
     ),
     "tls.untrusted": _fail(
         "No authority that is trusted here has signed the certificate.",
         "Name the authority by --ca, and give it to the clients; look whether the edge sends its"
         " whole chain.",
+        "#names-and-certificates",
     ),
     "tls.expires-now": _fail(
         "The certificate ends within three days.", _RENEW, "CertificateExpiresNow"
@@ -84,10 +93,12 @@ CODES: dict[str, Code] = {
     "https.plain": _fail(
         "Something is answered without TLS.",
         "Take the listener away: tokens and tickets would pass in the clear.",
+        "#the-edge",
     ),
     "https.hsts": _warn(
         "Strict-Transport-Security is sent and forbids nothing.",
         "Send a max-age of a year, or leave the header out.",
+        "#the-edge",
     ),
     "api.ok": _ok("The API answers and is ready."),
     "api.no-gateway": _fail(
@@ -104,10 +115,12 @@ CODES: dict[str, Code] = {
     "cors.upload": _fail(
         "A browser would refuse to upload.",
         "Render the edge's configuration anew; its api_url must be the API's public URL.",
+        "#the-edge",
     ),
     "cors.download": _fail(
         "A browser would refuse to download.",
         "Render the edge's configuration anew; its api_url must be the API's public URL.",
+        "#the-edge",
     ),
     "clock.ok": _ok("All clocks that could be read agree within two seconds."),
     "clock.off": _warn("A clock differs by more than two seconds.", "Correct it.", "ClockOffset"),
@@ -127,7 +140,9 @@ CODES: dict[str, Code] = {
         " through the gateway."
     ),
     "transfer.sign-in": _fail(
-        "The account can't sign in.", "The problem's code (docs/reference/errors.md) says why."
+        "The account can't sign in.",
+        "The problem's code (docs/reference/errors.md) says why.",
+        "#the-way-of-a-file",
     ),
     "transfer.refused": _fail(
         "The API refused a step of an upload or download.",
@@ -138,11 +153,13 @@ CODES: dict[str, Code] = {
         "The presigned PUT failed.",
         "The code is the edge's: docs/reference/upload-protocol.md. Look at the store and its"
         " clock.",
+        "#the-way-of-a-file",
     ),
     "transfer.get": _fail(
         "The ticketed GET failed.",
         "The code is the edge's: docs/reference/ticket-format.md. After a rotation of keys the"
         " edges must know them all.",
+        "#the-way-of-a-file",
     ),
     "transfer.bytes": _fail(
         "Other bytes came back than were put.",
@@ -152,19 +169,23 @@ CODES: dict[str, Code] = {
     "transfer.through-gateway": _fail(
         "A URL for a file's bytes leads to the API.",
         "Give upload_url and download_url origins of their own in the settings.",
+        "#the-way-of-a-file",
     ),
     "transfer.left": _warn(
         "Something of the doctor's own is left.",
         "Run the doctor again: it removes what an earlier run has left.",
+        "#the-way-of-a-file",
     ),
     "refusals.ok": _ok("The edge refuses what it must."),
     "refusals.open": _fail(
         "A request got through that the edge must refuse.",
         "Render the edge's configuration anew and reload nginx; find out who changed it.",
+        "#the-edge",
     ),
     "refusals.headers": _fail(
         "Request headers reach the store: a copy-source header could read any file.",
         "Render the edge's configuration anew and reload nginx; find out who changed it.",
+        "#the-edge",
     ),
     "database.ok": _ok("Every database answers and takes writes."),
     "database.unreachable": _fail(
@@ -197,6 +218,7 @@ CODES: dict[str, Code] = {
     "replication.hidden": _warn(
         "The database doesn't show its standbys to our role.",
         "As its superuser: grant pg_read_all_stats to stowbay. On hosts site.yml does it.",
+        "#what-a-part-is-told",
     ),
     "store.ok": _ok("The store answers our credential and has its write quorum."),
     "store.unreachable": _fail(
@@ -210,6 +232,7 @@ CODES: dict[str, Code] = {
     "store.refuses": _fail(
         "The store refuses our credential or has no such bucket.",
         "Run site.yml; on one machine `make down` and `make up`.",
+        "#what-a-part-is-told",
     ),
     "cache.ok": _ok("Redis answers, keeps nothing on disk and is bounded; or none is configured."),
     "cache.unreachable": _warn(
@@ -220,10 +243,12 @@ CODES: dict[str, Code] = {
     "cache.persists": _warn(
         "Redis writes to disk: a restart could bring back what was revoked.",
         "Switch save and appendonly off.",
+        "#what-a-part-is-told",
     ),
     "cache.unbounded": _warn(
         "Redis has no bound, or drops nothing when it is full.",
         "Set maxmemory, and maxmemory-policy to allkeys-lru.",
+        "#what-a-part-is-told",
     ),
     "gateways.ok": _ok("Every gateway process of this host answers."),
     "gateways.down": _fail(
@@ -274,7 +299,9 @@ CODES: dict[str, Code] = {
         "CertificateExpiresNow",
     ),
     "certificates.unreadable": _warn(
-        "A certificate of this host can't be read.", "Look at the file; site.yml writes it anew."
+        "A certificate of this host can't be read.",
+        "Look at the file; site.yml writes it anew.",
+        "#names-and-certificates",
     ),
     "backup.ok": _ok("The place for backups is there; the newest thing in it is of today."),
     "backup.none": _ok("The place for backups is there and empty: nothing is backed up yet."),
@@ -286,23 +313,30 @@ CODES: dict[str, Code] = {
     "backup.old": _warn(
         "The newest thing in the place for backups is more than 26 hours old.",
         "Look at what makes the backups.",
+        "#backups",
     ),
     "versions.ok": _ok("Everything that tells a version is of one release."),
     "versions.differ": _warn(
-        "Parts of different releases run.", "Finish the upgrade: run site.yml to its end."
+        "Parts of different releases run.",
+        "Finish the upgrade: run site.yml to its end.",
+        "#releases",
     ),
     "versions.schema-behind": _fail(
-        "A database lacks migrations of this release.", "Run stowbay-admin migrate."
+        "A database lacks migrations of this release.", "Run stowbay-admin migrate.", "#releases"
     ),
     "versions.schema-ahead": _warn(
         "A database has migrations that this release doesn't know.",
         "Use the doctor of the newer release, or finish the upgrade.",
+        "#releases",
     ),
     "doctor.timed-out": _warn(
         "A check took too long; what it looks at may hang.",
         "Look at the part by hand; --timeout gives the checks more time.",
+        "#the-doctor-itself",
     ),
     "doctor.failed": _warn(
-        "A check broke: what it looks at is unknown.", "Report it, with the text of the line."
+        "A check broke: what it looks at is unknown.",
+        "Report it, with the text of the line.",
+        "#the-doctor-itself",
     ),
 }

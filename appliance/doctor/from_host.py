@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from appliance.doctor.public import Public
 from appliance.doctor.report import Check, Line, Unexaminable
 from appliance.doctor.trust import trusting
 from appliance.doctor.web import Web, opened
+from appliance.domain.errors import Problem
 from appliance.settings import Settings
 from appliance.wiring import AppServices, wire
 from appliance.workers.figures import unexplained
@@ -159,8 +160,14 @@ class _Host:
             raise Unexaminable("no browser gets to the public names: see names and tls")
         if not public.ready.ready:
             raise Unexaminable("the API isn't ready")
-        async with account.made(self.services, self.config) as access:
-            await public.move(access)
+        try:
+            async with account.made(self.services, self.config) as access:
+                await public.move(access)
+        except Problem as problem:
+            if public.moved is None:
+                raise
+            left = f"the account {account.login_here()}: {problem.code}"
+            public.moved = replace(public.moved, left=(*public.moved.left, left))
         return transfer.judge(public.moved) if public.moved else []
 
     async def _queues(self) -> Sequence[Line]:

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from appliance.cache.connection import Link
+from appliance.cache.inspection import inspect
 from appliance.cache.metadata import MetadataCache
 from appliance.cache.wakeups import Wakeups
 
@@ -63,6 +64,27 @@ async def test_they_are_enough(limited: str) -> None:
     assert link.failures == 0
     await wakeups.close()
     await link.close()
+
+
+async def test_they_are_enough_for_the_doctor(limited: str) -> None:
+    state = await inspect(limited, 2.0)
+    assert (state.persists, state.bound, state.policy) == ("", 0, "noeviction")
+    assert state.used > 0
+    with pytest.raises(ConnectionError, match="WRONGPASS"):
+        await inspect(limited.replace(PASSWORD, "another"), 2.0)
+
+
+async def test_the_doctor_sees_dumps_without_the_right_to_read_settings(
+    redis_server: RedisServer,
+) -> None:
+    host = redis_server.plain()
+    host.config_set("save", "3600 1")
+    assert (await inspect(redis_server.url, 2.0)).persists == "save 3600 1"
+    host.config_set("save", "")
+    host.save()
+    assert (await inspect(redis_server.url, 2.0)).persists == ""
+    host.execute_command("ACL", "SETUSER", "default", "reset", "on", "nopass", "+info", "+select")
+    assert (await inspect(redis_server.url, 2.0)).persists == "1 dumps since its start"
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,36 @@ def running(*settings: str) -> Iterator[Cluster]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+@contextmanager
+def standby_of(primary: Cluster, name: str) -> Iterator[Cluster]:
+    """A copy that follows the primary by streaming; killed at the end, as a host that is lost."""
+    place = Path(tempfile.mkdtemp(prefix="stowbay-test-standby-"))
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        os.chown(place, owner.pw_uid, owner.pw_gid)
+    data, cluster = place / "data", Cluster(_free_port())
+    subprocess.run(
+        [*_as_postgres(), _program("pg_basebackup"), "--no-sync", "--checkpoint=fast", "-R",
+         "-D", str(data), "-d", f"{primary.dsn('replication')} application_name={name}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    log = (place / "log").open("wb")
+    process = subprocess.Popen(
+        [*_as_postgres(), _program("postgres"), "-D", str(data), "-c", f"port={cluster.port}",
+         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+         "-c", "max_connections=200", "-c", "shared_buffers=64MB"],
+        stdout=log, stderr=log,
+    )  # fmt: skip
+    try:
+        _wait(cluster, process, place / "log")
+        yield cluster
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+        log.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def _wait(cluster: Cluster, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(300):
         if process.poll() is not None:

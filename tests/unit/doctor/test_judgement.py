@@ -247,11 +247,12 @@ PROBES = [refusals.Probe("GET https://x/metrics", 404)]
 @pytest.mark.parametrize(
     ("probes", "canary", "expected"),
     [
-        (PROBES, refusals.Canary(200, True), []),
+        (PROBES, refusals.Canary(403, 200, True), []),
         (PROBES, None, []),
-        (PROBES, refusals.Canary(200, False), ["refusals.headers"]),
-        (PROBES, refusals.Canary(200, None), ["refusals.headers"]),
-        (PROBES, refusals.Canary(400, None), ["refusals.headers"]),
+        (PROBES, refusals.Canary(403, 200, False), ["refusals.headers"]),
+        (PROBES, refusals.Canary(403, 200, None), ["refusals.headers"]),
+        (PROBES, refusals.Canary(403, 400, None), ["refusals.headers"]),
+        (PROBES, refusals.Canary(200, 412, None), ["refusals.headers"]),
         ([refusals.Probe("PUT https://x/y", 200)], None, ["refusals.open"]),
         ([refusals.Probe("PUT https://x/y", 502)], None, ["refusals.open"]),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.doctor.codes import CODES, Level
+from appliance.doctor.codes import CODES, Code, Level
 from appliance.doctor.report import EXIT_CODES, Check
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,13 +23,12 @@ def test_the_page_has_every_code_as_it_is() -> None:
     assert [code for code, *_ in rows] == list(CODES)
 
 
-def _todo(each: object) -> str:
-    from appliance.doctor.codes import Code
-
-    assert isinstance(each, Code)
-    name = Path(each.runbook).stem
-    link = f"[{name}](../how-to/runbooks/{name}.md)" if name else ""
-    return " ".join(word for word in (each.todo, link) if word)
+def _todo(each: Code) -> str:
+    if not each.runbook:
+        return each.todo
+    page, _, section = each.runbook.removeprefix("docs/how-to/").partition("#")
+    name = section.replace("-", " ") or Path(page).stem
+    return f"{each.todo} [{name}](../how-to/{page}{section and '#' + section})"
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -39,8 +38,11 @@ def test_a_code_says_what_to_do_when_something_is_wrong(code: str) -> None:
     assert check in {*Check, "doctor"}
     assert bool(found.todo) == (found.level is not Level.OK)
     assert (finding == "ok") <= (found.level is Level.OK)
+    assert bool(found.runbook) == (found.level is not Level.OK)
     if found.runbook:
-        assert (ROOT / found.runbook).is_file()
+        page, _, section = found.runbook.partition("#")
+        titles = re.findall(r"^#+ (.*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert not section or section in [title.lower().replace(" ", "-") for title in titles]
 
 
 def test_every_check_can_be_well() -> None:

@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 
 from bundle import debian, go_modules, project, wheels
-from bundle.check import decided, findings, parse_decisions
+from bundle.check import Finding, decided, findings, parse_decisions
 from bundle.manifest import SUMS, VERIFY, files_of, new_key, sign, signers_line
 from bundle.notices import notices_text
 from bundle.places import OUT, bundle_name, commit_time, version
@@ -22,6 +22,13 @@ from bundle.sbom import bom_of
 
 HERE = Path(__file__).parent
 BOM = "sbom.cdx.json"
+INTERNAL = "NOT-TO-BE-PASSED-ON.md"
+_INTERNAL_HEAD = """# For your own hosts only
+
+Made with STOWBAY_BUNDLE_INTERNAL=yes: of these parts the source, or the licence, couldn't be had.
+Use the bundle on hosts of your own; don't give it to anybody.
+
+"""
 
 
 def main() -> int:
@@ -41,6 +48,7 @@ def main() -> int:
 
 
 def _make() -> int:
+    os.umask(0o022)
     key = Path(os.environ.get("STOWBAY_BUNDLE_KEY") or OUT.parent / "bundle-key" / "ed25519")
     if "STOWBAY_BUNDLE_KEY" not in os.environ:
         new_key(key)
@@ -49,9 +57,11 @@ def _make() -> int:
     out.mkdir(parents=True)
     try:
         told = _fill(out)
-        if told:
+        if _stops(told):
             return _report(told)
-        os.umask(0o022)
+        if told:
+            (out / INTERNAL).write_text(_INTERNAL_HEAD + "".join(f"- {e.text}\n" for e in told))
+            _say(f"{len(told)} sources or licences couldn't be had: not to be passed on")
         sign(out, key)
         _place(out, key)
     finally:
@@ -59,8 +69,14 @@ def _make() -> int:
     return 0
 
 
-def _fill(out: Path) -> list[str]:
-    """Findings; none if it may be signed."""
+def _stops(told: list[Finding]) -> bool:
+    """Whether any finding keeps the bundle from being signed."""
+    internal = os.environ.get("STOWBAY_BUNDLE_INTERNAL") == "yes"
+    return any(not (each.conveying and internal) for each in told)
+
+
+def _fill(out: Path) -> list[Finding]:
+    """What is wrong with it; none if it may be signed."""
     seconds = commit_time()
     parts = project.collect(out)
     _say("Debian's packages and their sources ...")
@@ -97,9 +113,9 @@ def _files(folder: Path) -> set[str]:
     return set(files_of(folder)) | {SUMS}
 
 
-def _report(told: list[str]) -> int:
+def _report(told: list[Finding]) -> int:
     for each in told:
-        print(f"bundle: {each}", file=sys.stderr)
+        print(f"bundle: {each.text}", file=sys.stderr)
     print(f"bundle: {len(told)} findings" if told else "bundle: no findings", file=sys.stderr)
     return 1 if told else 0
 

@@ -1,7 +1,8 @@
 """Whether a bundle may be passed on: its bill of materials against what lies in it.
 
 Invariant: every program in the bundle is in the bill, every licence is known, and whatever asks for
-source has it here. A finding is one line for a person; none is the only answer that passes.
+source has it here. No finding is the only answer that passes; a bundle for one's own hosts may
+lack sources, since nobody is given anything.
 """
 
 from __future__ import annotations
@@ -14,10 +15,19 @@ from bundle.licences import Kind, kind_of, together
 from bundle.parts import Part
 from bundle.sbom import kinds, properties
 
-__all__ = ["Decision", "decided", "findings", "parse_decisions"]
+__all__ = ["Decision", "Finding", "decided", "findings", "parse_decisions"]
 
 _PROGRAMS = ("apt/", "store/", "wheels/")
 _NO_PROGRAM = ("Packages", "Release", "requirements.txt", "SHA256SUMS")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, in a line for a person. `conveying`: only who passes the bundle on to others
+    must have it right."""
+
+    text: str
+    conveying: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ def parse_decisions(document: Mapping[str, Any]) -> list[Decision]:
 
 def decided(
     parts: Iterable[Part], decisions: Iterable[Decision]
-) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+) -> tuple[dict[str, tuple[str, ...]], list[Finding]]:
     """The licences that decisions give, by key; and findings on decisions without an object."""
     parts = list(parts)
     found, wrong = {}, []
@@ -52,32 +62,37 @@ def decided(
         unknown = [p for p in meant if together(map(kind_of, p.licences)) is Kind.UNKNOWN]
         if not unknown:
             why = "its licence is told without it" if meant else "there is no such part"
-            wrong.append(f"reviewed.toml: {each.part}: {why}; take the entry out")
+            wrong.append(Finding(f"reviewed.toml: {each.part}: {why}; take the entry out"))
         found[each.part] = each.licences
     return found, wrong
 
 
-def findings(bom: Mapping[str, Any], files: Set[str]) -> list[str]:
+def findings(bom: Mapping[str, Any], files: Set[str]) -> list[Finding]:
     """`files` are the bundle's, as relative paths."""
     told = []
     for each in bom["components"]:
-        told += [f"{each['purl']}: {why}" for why in _wrong(each, files)]
+        told += [Finding(f"{each['purl']}: {why}") for why in _absent(each, files)]
+        told += [Finding(f"{each['purl']}: {why}", conveying=True) for why in _unlicensed(each)]
     named = {file for each in bom["components"] for file in properties(each, "file")}
     told += [
-        f"{file}: isn't in the bill of materials"
+        Finding(f"{file}: isn't in the bill of materials")
         for file in sorted(files - named)
         if file.startswith(_PROGRAMS) and not file.endswith(_NO_PROGRAM)
     ]
     return told
 
 
-def _wrong(component: Mapping[str, Any], files: Set[str]) -> list[str]:
-    told = [
+def _absent(component: Mapping[str, Any], files: Set[str]) -> list[str]:
+    return [
         f"{name} {file} isn't in the bundle"
         for name in ("file", "source", "notice")
         for file in properties(component, name)
         if file not in files
     ]
+
+
+def _unlicensed(component: Mapping[str, Any]) -> list[str]:
+    told = []
     kind = together(kinds(component))
     if kind is Kind.UNKNOWN:
         said = [each["license"].get("name", "") for each in component.get("licenses", [])]

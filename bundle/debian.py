@@ -60,8 +60,8 @@ def collect(out: Path, version: str, seconds: int) -> list[Part]:
     texts = _copyrights(packages)
     asking = {each.deb.source for each in packages if _asks(texts[each.name])}
     stand_ins = {each: found for each in inside if (found := stand_in(each, known))}
-    _fetch_sources(place, asking | set(stand_ins.values()))
     shelf = _Shelf(place / "sources", out)
+    _fetch_sources(place, shelf, asking | set(stand_ins.values()))
     found = [
         Part(
             purl=each.purl,
@@ -70,13 +70,16 @@ def collect(out: Path, version: str, seconds: int) -> list[Part]:
             licences=licences_of(texts[each.name]),
             file=f"apt/{each.name}",
             sha256=sha256_of(each.file),
-            sources=shelf.placed(each.deb.source) if each.deb.source in asking else (),
+            sources=shelf.placed(each.deb.source)
+            if each.deb.source in asking and shelf.whole(each.deb.source)
+            else (),
             notice=shelf.noted(each.deb.fields["Package"], texts[each.name]),
         )
         for each in packages
     ]
     for source, holders in sorted(inside.items()):
         there = stand_ins.get(source)
+        there = there if there and shelf.whole(there) else None
         text = shelf.copyright(there) if there else ""
         same = there is not None and _upstream(there) == _upstream(source)
         found.append(
@@ -127,9 +130,9 @@ def _fetch(what: str, place: Path) -> None:
         )
 
 
-def _fetch_sources(place: Path, wanted: Iterable[Source]) -> None:
+def _fetch_sources(place: Path, shelf: _Shelf, wanted: Iterable[Source]) -> None:
     """Those that aren't here yet; apt would look at each again."""
-    missing = [each for each in sorted(wanted) if not _dsc(place / "sources", each).exists()]
+    missing = [each for each in sorted(wanted) if not shelf.whole(each)]
     (place / "sources-wanted").write_text("".join(f"{n}={v}\n" for n, v in missing))
     if missing:
         _fetch("sources", place)
@@ -196,6 +199,11 @@ class _Shelf:
     def __init__(self, kept: Path, out: Path) -> None:
         self._kept, self._out = kept, out
 
+    def whole(self, source: Source) -> bool:
+        """Whether all of it was to be had."""
+        dsc = _dsc(self._kept, source)
+        return dsc.exists() and all((self._kept / name).exists() for name in _named(dsc))
+
     def placed(self, source: Source) -> tuple[str, ...]:
         """Copy a source package into the bundle; its files there."""
         found = []
@@ -230,16 +238,19 @@ class _Shelf:
     def _files(self, source: Source) -> list[Path]:
         """The .dsc and what it names, each with the hash that it says."""
         dsc = _dsc(self._kept, source)
-        signed = re.sub(r"(?s)^-----BEGIN PGP SIGNED.*?\n\n|\n-----BEGIN PGP SIGNATURE.*", "",
-                        dsc.read_text("utf-8"))  # fmt: skip
-        fields = next(each for each in stanzas(signed) if "Checksums-Sha256" in each)
         found = [dsc]
-        for line in fields["Checksums-Sha256"].split("\n"):
-            if not line.strip():
-                continue
-            digest, _, name = line.split()
+        for name, digest in _named(dsc).items():
             file = self._kept / name
             if sha256_of(file) != digest:
                 raise SystemExit(f"{file} isn't what {dsc.name} says; remove both")
             found.append(file)
         return found
+
+
+def _named(dsc: Path) -> dict[str, str]:
+    """The files of a source package and their SHA-256; Debian's signature lies around the text."""
+    text = re.sub(r"(?s)^-----BEGIN PGP SIGNED.*?\n\n|\n-----BEGIN PGP SIGNATURE.*", "",
+                  dsc.read_text("utf-8"))  # fmt: skip
+    fields = next(each for each in stanzas(text) if "Checksums-Sha256" in each)
+    lines = [line.split() for line in fields["Checksums-Sha256"].splitlines() if line.strip()]
+    return {name: digest for digest, _, name in lines}

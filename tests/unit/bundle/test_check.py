@@ -21,7 +21,7 @@ FILES = {FREE.file, STRICT.file, *STRICT.sources, "apt/Packages", "apt/Release",
 
 def checked(*parts: Part, files: set[str] = FILES, told: tuple[Decision, ...] = ()) -> list[str]:
     given, wrong = decided(parts, told)
-    return wrong + findings(bom_of(parts, given, "0.1.0", 0), files)
+    return [each.text for each in wrong + findings(bom_of(parts, given, "0.1.0", 0), files)]
 
 
 def test_a_bundle_with_all_it_needs_passes() -> None:
@@ -36,6 +36,13 @@ def test_copyleft_without_its_source_is_refused() -> None:
 def test_a_source_that_is_named_but_not_there_is_refused() -> None:
     (found,) = checked(FREE, STRICT, files=FILES - {"sources/debian/strict.dsc"})
     assert "sources/debian/strict.dsc isn't in the bundle" in found
+
+
+def test_only_what_is_asked_of_who_passes_it_on_may_be_lacking_on_own_hosts() -> None:
+    parts = [replace(STRICT, sources=()), STRANGE]
+    found = findings(bom_of(parts, {}, "0.1.0", 0), FILES)
+    assert [each.conveying for each in found] == [True, True, False]
+    assert found[2].text == f"{FREE.file}: isn't in the bill of materials"
 
 
 def test_a_file_may_be_its_own_source() -> None:

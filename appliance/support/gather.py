@@ -142,7 +142,7 @@ def commands(place: Installation) -> Found:
     wanted = dict(_COMMANDS)
     if place.units:
         wanted |= _HOST_COMMANDS
-        wanted["units"] += place.units
+        wanted["units"] += tuple(u if "*" in u else f"{u}.service" for u in place.units)
     for name, command in wanted.items():
         said = _said(command, " ".join(command))
         if isinstance(said, LeftOut):

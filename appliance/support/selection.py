@@ -99,7 +99,7 @@ _FIELDS = frozenset(
         "timestamp", "time", "level", "event", "area", "process", "logger", "request_id", "method",
         "route", "path", "status", "code", "part", "error", "reason", "why", "job", "database",
         "client", "address", "upstream_status", "upstream_seconds", "ticket", "object", "range",
-        "cache", "exception", "space", "blob", "subject", "unit", "version",
+        "cache", "ts", "caller", "msg", "exception", "space", "blob", "subject", "unit", "version",
     )
 )  # fmt: skip
 _TIMES = ("timestamp", "time")

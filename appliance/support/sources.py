@@ -48,6 +48,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _REDIS = _words(
+    "tls-cert-file tls-key-file tls-ca-cert-file "
     "bind port tls-port tls-auth-clients tls-replication tls-protocols protected-mode "
     "tcp-keepalive maxclients loglevel dir save appendonly shutdown-on-sigterm "
     "shutdown-timeout repl-diskless-sync repl-diskless-sync-delay repl-diskless-load "
@@ -56,6 +57,7 @@ _REDIS = _words(
     "daemonize logfile replicaof"
 )
 _NGINX = _words(
+    "log_format stub_status proxy_ssl_protocols proxy_ssl_trusted_certificate "
     "if map return error_page proxy_set_header "
     "user worker_processes worker_rlimit_nofile worker_shutdown_timeout pid error_log "
     "load_module events worker_connections http server listen server_name location access_log "
@@ -171,7 +173,8 @@ def installation(settings_file: Path) -> Installation:
         sources=_HOST,
         secret_files=(
             "etc/stowbay/*", "etc/stowbay/*/*", "etc/stowbay/*/*/*", "etc/patroni/*",
-            "etc/haproxy/*", "etc/keepalived/*", "etc/default/*", "etc/prometheus/*",
+            "etc/haproxy/*", "etc/keepalived/*", "etc/default/prometheus*",
+            "etc/prometheus/*",
             "var/lib/postgresql/*.pgpass",
         ),
         whole_secrets=("etc/prometheus/password",),

@@ -30,7 +30,7 @@ def host(tmp_path: Path) -> Path:
     """What the roles write, as far as it matters here."""
     texts = {
         "etc/stowbay/stowbay.json": "{}",
-        "etc/stowbay/cluster": "trio\n",
+        "etc/stowbay/cluster": "cluster-name\n",
         "etc/stowbay/redis/redis.conf": (
             "bind 10.77.0.11 127.0.0.1\ntls-port 6379\nmasterauth word-of-redis\n"
             f"user default on #{'0a' * 32} ~*\nmaxmemory 64mb\n"
@@ -47,6 +47,7 @@ def host(tmp_path: Path) -> Path:
             "    server c1 10.77.0.11:6379 ssl check\n"
         ),
         "etc/keepalived/keepalived.conf": "vrrp_instance s {\n    auth_pass word-of-keep\n}\n",
+        "etc/default/etcd": "ETCD_NAME=c1\nETCD_INITIAL_CLUSTER_TOKEN=cluster-name\n",
         "etc/hosts": "10.77.0.11 c1\n",
         "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
         "var/log/nginx/nginx-error.log": (
@@ -82,8 +83,10 @@ def test_a_host_of_a_cluster(host: Path) -> None:
     assert told["installation"] == "a host of a cluster"
     patroni = next(e for e in told["entries"] if e["name"] == "config/etc_patroni_shard1.yml")
     assert patroni["left_out"] == {"authentication": 1, "username": 1, "password": 1}
+    assert files["config/etc_stowbay_cluster"] == "cluster-name\n"
+    assert files["config/etc_default_etcd"] == "ETCD_NAME=c1\n"
     missing = {each["source"]: each["why"] for each in told["left_out"]}
-    assert missing[str(host / "etc/default/etcd")] == "it is not there"
+    assert missing[str(host / "etc/prometheus/prometheus.yml")] == "it is not there"
     assert any(source.startswith("doctor and figures") for source in missing), "settings are empty"
 
 

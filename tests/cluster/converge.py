@@ -15,7 +15,7 @@ from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.playbook_output import changed_tasks, recap
 from tests.cluster.vault import leaks, secrets_of
 
-__all__ = ["Failure", "call", "converge", "playbook"]
+__all__ = ["Failure", "call", "converge", "on_hosts", "playbook"]
 
 
 class Failure(Exception):
@@ -60,3 +60,17 @@ def call(
     print(f"{time.monotonic() - started:.0f} s", flush=True)
     if done.returncode != 0:
         raise Failure(f"{log}, exit status {done.returncode}:\n{log.read_text()[-6000:]}")
+
+
+def on_hosts(lab: Lab, script: str) -> set[str]:
+    """Each line that the shell script says on any host, behind the host's name."""
+    found = set()
+    for host in sorted(each.name for each in lab.host("").glob("c*")):
+        said = subprocess.run(
+            enter(lab, ["ssh", "-F", str(lab.ssh_config), host, "bash -s"]),
+            input=script, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        if said.returncode != 0:
+            raise Failure(f"{host}: {script}\n{said.stdout}{said.stderr}")
+        found |= {f"{host} {line}" for line in said.stdout.splitlines()}
+    return found

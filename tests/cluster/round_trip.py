@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.addresses import PUBLIC_NAME
@@ -13,29 +15,52 @@ from tests.cluster.converge import Failure, call
 from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.vault import secrets_of
 
-__all__ = ["round_trip"]
+__all__ = ["Person", "person", "round_trip"]
 
 # Bytes: empty, less than a chunk, more than one part of a multipart upload.
 SIZES = {"empty": 0, "note.txt": 1000, "a/photo.jpg": 3_000_000, "a/b/film.mp4": 40_000_000}
 
 
 def round_trip(lab: Lab, logs: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="stowbay-round-trip-") as place:
-        here = Path(place)
-        password = here / "password"
+    with person(lab, logs / "5-login.log") as somebody:
+        somebody.put("tree", logs / "6-put.log")
+        somebody.get("tree", logs / "7-get.log")
+
+
+class Person:
+    """Who is signed in as admin, and keeps what was put to compare with what comes back."""
+
+    def __init__(self, lab: Lab, here: Path) -> None:
+        self._lab, self._here = lab, here
+        self._client: list[str | Path] = [
+            "env", f"STOWBAY_PROFILE={here / 'profile'}", f"HOME={here}",
+            REPOSITORY / ".venv" / "bin" / "stowbay",
+        ]  # fmt: skip
+
+    def sign_in(self, log: Path) -> None:
+        password = self._here / "password"
         password.touch(mode=0o600)
-        secrets = secrets_of(lab.inventory)
-        password.write_text(secrets["vault_admin_password"])
-        tree, back = here / "tree", here / "back"
-        _write_tree(tree)
-        profile = [f"STOWBAY_PROFILE={here / 'profile'}", f"HOME={here}"]
-        authority = lab.inventory / "state" / "pki" / "ca.pem"
-        client: list[str | Path] = ["env", *profile, REPOSITORY / ".venv" / "bin" / "stowbay"]
-        sign_in = ["login", f"https://{PUBLIC_NAME}", "--user", "admin", "--ca", authority]
-        call(lab, logs / "5-login.log", *client, *sign_in, "--password-file", password)
-        call(lab, logs / "6-put.log", *client, "put", tree, "/")
-        call(lab, logs / "7-get.log", *client, "get", "/tree", back)
-        _compare(tree, back)
+        password.write_text(secrets_of(self._lab.inventory)["vault_admin_password"])
+        authority = self._lab.inventory / "state" / "pki" / "ca.pem"
+        who = ["login", f"https://{PUBLIC_NAME}", "--user", "admin", "--ca", authority]
+        call(self._lab, log, *self._client, *who, "--password-file", password)
+
+    def put(self, name: str, log: Path) -> None:
+        _write_tree(self._here / name)
+        call(self._lab, log, *self._client, "put", self._here / name, "/")
+
+    def get(self, name: str, log: Path) -> None:
+        back = Path(tempfile.mkdtemp(dir=self._here)) / name
+        call(self._lab, log, *self._client, "get", f"/{name}", back)
+        _compare(self._here / name, back)
+
+
+@contextlib.contextmanager
+def person(lab: Lab, log: Path) -> Iterator[Person]:
+    with tempfile.TemporaryDirectory(prefix="stowbay-round-trip-") as place:
+        somebody = Person(lab, Path(place))
+        somebody.sign_in(log)
+        yield somebody
 
 
 def _write_tree(tree: Path) -> None:

@@ -100,12 +100,13 @@ def test_the_authoritys_key_is_on_no_host(host):
 
 # Where each leaf is shown, per group: port and, for Postgres, the protocol's own start of TLS.
 SHOWN = {
-    "etcd": [("etcd", 2379, "")],
+    "etcd": [("etcd", 2379, ""), ("etcd", 2380, "")],
     "postgres": [("postgres", 5432, "-starttls postgres"), ("postgres", 8008, "")],
     "redis": [("redis", 6379, "")],
     "objectstore": [("store", 9000, "")],
     "gateway": [("gateway", 7101, ""), ("gateway", 7102, "")],
     "edge": [("edge", 443, ""), ("edge", 8444, ""), ("edge", 8445, "")],
+    "monitoring": [("prometheus", 9090, ""), ("prometheus", 9093, "")],
     "stowbay": [("metrics", 9443, "")],
 }
 

@@ -95,7 +95,8 @@ def _unlicensed(component: Mapping[str, Any]) -> list[str]:
     told = []
     kind = together(kinds(component))
     if kind is Kind.UNKNOWN:
-        said = [each["license"].get("name", "") for each in component.get("licenses", [])]
+        licences = [each["license"] for each in component.get("licenses", [])]
+        said = [each.get("id") or each["name"] for each in licences]
         told.append(
             f"its licence can't be told ({', '.join(said) or 'nothing said'}): read it, and write "
             "what you found into bundle/reviewed.toml"

@@ -36,7 +36,8 @@ _SPDX_NAMES = (
     "0BSD AGPL-3.0-only AGPL-3.0-or-later Apache-2.0 Artistic-2.0 BSD-2-Clause BSD-3-Clause "
     "BSL-1.0 CC0-1.0 CC-BY-SA-4.0 GPL-2.0-only GPL-2.0-or-later GPL-3.0-only GPL-3.0-or-later "
     "ISC LGPL-2.1-only LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later MIT MIT-0 MPL-2.0 "
-    "OpenSSL PostgreSQL PSF-2.0 SSH-OpenSSH SSH-keyscan SSH-short TCP-wrappers Unicode-3.0 Unlicense Zlib"
+    "OpenSSL PostgreSQL PSF-2.0 SSH-OpenSSH SSH-keyscan SSH-short TCP-wrappers Unicode-3.0 "
+    "Unlicense Zlib"
 )
 _SPDX = {each.lower(): each for each in _SPDX_NAMES.split()}
 _WORD = re.compile(r"\(|\)|[^\s()]+")

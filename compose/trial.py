@@ -33,6 +33,7 @@ from context import CannotGoOn, make_context
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 PROJECT = "stowbay-trial"
+ONCE = ("setup", "store-first", "databases")  # what they say, when one fails, says why
 BASE = "debian:trixie-slim"
 MEMORY = 4 << 30  # bytes; what runs takes about half
 ANSWER_SECONDS = 300.0
@@ -123,7 +124,11 @@ def up(trial: Trial) -> None:
     print("building the images; the first time takes some minutes ...", flush=True)
     trial.compose("build")
     print("starting ...", flush=True)
-    trial.compose("up", "--detach", "--no-build", "--remove-orphans")
+    try:
+        trial.compose("up", "--detach", "--no-build", "--remove-orphans")
+    except CannotGoOn:
+        trial.compose("logs", "--no-color", "--tail=20", *ONCE)
+        raise
     wait(trial)
     print(
         f"Stowbay answers: {trial.url}\n"

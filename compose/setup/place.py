@@ -34,7 +34,9 @@ LEAF_DAYS = 90
 RENEW_BELOW_DAYS = 30
 GATEWAYS = "gateway.stowbay.internal"
 
-sys.path.insert(0, str(ANSIBLE / "plugins" / "filter"))
+FILTERS = (ANSIBLE / "plugins" / "filter", ANSIBLE / "roles" / "edge" / "filter_plugins")
+
+sys.path.insert(0, str(FILTERS[0]))
 from stowbay_leaf import leaf_reason, leaf_signed  # noqa: E402
 from stowbay_secrets import fresh_secrets  # noqa: E402
 
@@ -93,8 +95,13 @@ def rendered(variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         done = subprocess.run(
             ["/usr/bin/ansible-playbook", "-i", HERE / "inventory.yml", HERE / "render.yml",
              "-e", f"@{given}"],
-            cwd=ANSIBLE,  # its ansible.cfg names the filters
-            env={"PATH": "/usr/bin:/bin", "HOME": place, "LC_ALL": "C.UTF-8", "TMPDIR": place},
+            cwd=ANSIBLE,
+            env={
+                "PATH": "/usr/bin:/bin", "HOME": place, "LC_ALL": "C.UTF-8", "TMPDIR": place,
+                "ANSIBLE_FILTER_PLUGINS": ":".join(map(str, FILTERS)),
+                "ANSIBLE_LOCAL_TEMP": place, "ANSIBLE_REMOTE_TEMP": place,
+                "ANSIBLE_FORKS": "4",  # each takes some 50 MB of what the container may have
+            },
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:

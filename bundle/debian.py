@@ -59,7 +59,7 @@ def collect(out: Path, version: str, seconds: int) -> list[Part]:
     known = {_pair(line) for line in (place / "sources-known").read_text().split()}
     texts = _copyrights(packages)
     asking = {each.deb.source for each in packages if _asks(texts[each.name])}
-    stand_ins = {each: found for each in inside if (found := stand_in(each, known))}
+    stand_ins = {each: near for each in inside if (near := stand_in(each, known))}
     shelf = _Shelf(place / "sources", out)
     _fetch_sources(place, shelf, asking | set(stand_ins.values()))
     found = [
@@ -104,7 +104,7 @@ def stand_in(source: Source, known: Iterable[Source]) -> Source | None:
     if source in same:
         return source
     nearer = [each for each in same if _upstream(each) == _upstream(source)]
-    return (nearer or same or [None])[-1]
+    return max(nearer or same, default=None)
 
 
 def _upstream(source: Source) -> str:

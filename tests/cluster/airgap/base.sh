@@ -14,4 +14,5 @@ chmod 700 /root/.ssh
 printf '# There is no DNS.\n' >/etc/resolv.conf
 rm -f /etc/machine-id /var/lib/dbus/machine-id
 truncate -s 0 /etc/machine-id
-rm -rf /var/log/journal /var/lib/apt/lists /var/cache/apt/*.bin
+rm -rf /var/log/journal /var/cache/apt/*.bin
+find /var/lib/apt/lists -type f -delete

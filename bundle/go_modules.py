@@ -71,6 +71,7 @@ def collect(out: Path) -> list[Part]:
                 notice=_noted(out, each, text),
             )
         )
+    _list_versions(out / "sources" / "go")
     return [*parts, _library(go, built, main, out)]
 
 
@@ -135,6 +136,15 @@ def _place_graph(go: Path, main: Module, files: dict[str, str], out: Path) -> No
                 file = cached / _escaped(path) / "@v" / f"{_escaped(version)}.{ending}"
                 if version and file.exists():
                     _copy(file, out)
+
+
+def _list_versions(proxy: Path) -> None:
+    """What Go asks a proxy for besides a module itself: its versions, and the last one."""
+    for folder in sorted(proxy.rglob("@v")):
+        told = sorted(each for each in folder.glob("*.info"))
+        (folder / "list").write_text("".join(f"{each.stem}\n" for each in told))
+        if told:
+            shutil.copyfile(told[-1], folder.with_name("@latest"))
 
 
 def _place(files: dict[str, str], out: Path) -> Path:

@@ -1,8 +1,8 @@
 """From bare Debian to a file that came back: `make test-cluster-smoke`, `make test-cluster`.
 
-Boots a lab, converges it (again, and as a dry run), runs the tests of hosts and a client's round
-trip; with three hosts, the drills. Whatever happens, the lab is gone in the end; what was said
-stays in var/cluster/NAME.
+Boots a lab, converges it (again, and as a dry run), runs the tests of hosts, renews every
+certificate, and a client's round trip; with drills it is broken and uninstalled, too. Whatever
+happens, the lab is gone in the end; what was said stays in var/cluster/NAME.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pathlib import Path
 from tests.cluster.converge import Failure, call, converge
 from tests.cluster.lab import down, up
 from tests.cluster.places import REPOSITORY, Lab
+from tests.cluster.renewal import renewal
 from tests.cluster.round_trip import round_trip
+from tests.cluster.uninstalling import uninstalling
 
 __all__ = ["main"]
 
@@ -68,11 +70,13 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
     converge(lab, logs)
     options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
     call(lab, logs / "4-hosts.log", "pytest", *options, tests / "hosts")
+    renewal(lab, logs)
     round_trip(lab, logs)
     if drills:
         python = REPOSITORY / ".venv" / "bin" / "python"
         call(lab, logs / "8-drills.log", python, "-m", "tests.cluster.drills", lab.name,
              timeout=7200)  # fmt: skip
+        uninstalling(lab, logs)
 
 
 def _keep_journals(lab: Lab, logs: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.controller.altered import MAIN, alter, copy_of, play
 
@@ -33,7 +34,13 @@ def test_a_host_whose_name_does_not_resolve(inventory: Path) -> None:
         for group in (hosts["stowbay"], *hosts["stowbay"]["children"].values()):
             group["hosts"]["nobody-knows-me"] = group["hosts"].pop("c1")
 
+    def lead(variables: Any) -> None:
+        for shard in variables.get("stowbay_shards", []):
+            if shard["leader_host"] == "c1":
+                shard["leader_host"] = "nobody-knows-me"
+
     alter(inventory / "hosts.yml", rename)
+    alter(inventory / "group_vars/all/zz-lab.yml", lead)
     (inventory / "host_vars/c1").rename(inventory / "host_vars/nobody-knows-me")
     said = play(inventory, "-e", "stowbay_writes_hosts_file=false")
     said.assert_refused_unchanged()
@@ -64,4 +71,5 @@ def test_everything_at_once_in_one_report(inventory: Path) -> None:
     said.assert_refused_unchanged()
     assert "[memory]" in said.line
     assert "/dev/no-such-disk" in said.line
-    assert "The hosts: 2 to put right. Nothing was changed." in said.line
+    hosts = len(yaml.safe_load((inventory / "hosts.yml").read_text())["stowbay"]["hosts"])
+    assert f"The hosts: {2 * hosts} to put right. Nothing was changed." in said.line

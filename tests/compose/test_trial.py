@@ -244,7 +244,7 @@ def _not_whole(stack: Stack) -> str:
 
 def test_it_stops_by_itself_and_keeps_what_is_stored(stack: Stack, tree: dict[str, bytes]) -> None:
     for each in reversed(["etcd", *sorted(MEMBERS), "haproxy", "gateway1", "gateway2", "edge"]):
-        stack.docker("stop", stack.containers()[each]["Id"])
+        stack.docker("stop", "--time=60", stack.containers()[each]["Id"])
         state = stack.containers()[each]["State"]
         assert not state["OOMKilled"]
         assert state["ExitCode"] in (0, 143), each

@@ -1,0 +1,453 @@
+"""The fault game: each fault is named by the lines that are right for it, and by no others.
+
+A part is stopped while its supervisor sleeps, so that it stays stopped; files of nginx are changed
+where it reads them. Every test leaves the instance well, which the next one relies on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from minio import Minio
+from redis import Redis
+
+from appliance.machine.state import read_state
+
+from . import protocol as p
+from .instance import BIN, ROOT, Instance, free_ports
+
+Faults = set[tuple[str, str]]
+PUBLIC = ("api", "upload", "download")
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    report: dict[str, Any]
+
+    @property
+    def faults(self) -> Faults:
+        """(code, first word or two of the subject) of every line that isn't OK."""
+        return {
+            (line["code"], re.sub(r" https://.*", "", line["subject"]))
+            for line in self.report["lines"]
+            if line["level"] != "OK"
+        }
+
+    @property
+    def codes(self) -> set[str]:
+        return {line["code"] for line in self.report["lines"]}
+
+    @property
+    def unexamined(self) -> dict[str, str]:
+        return {each["check"]: each["why"] for each in self.report["unexamined"]}
+
+
+def doctor(machine: Instance, *args: str, before: tuple[str, ...] = (), **env: str) -> Answer:
+    done = subprocess.run(
+        [*before, str(BIN / "stowbay-admin"), "doctor", "--json", *args],
+        cwd=ROOT,
+        env=machine.env | env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode in (0, 3, 4), done.stderr
+    assert done.stderr == ""
+    answer = Answer(done.returncode, json.loads(done.stdout))
+    levels = [line["level"] for line in answer.report["lines"]]
+    worst = "FAIL" if "FAIL" in levels else "WARN" if "WARN" in levels else "OK"
+    assert (answer.report["worst"], done.returncode) == (
+        worst,
+        {"OK": 0, "WARN": 3, "FAIL": 4}[worst],
+    )
+    return answer
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def ready(machine: Instance) -> bool:
+    try:
+        return machine.call("GET", "/health/ready", timeout=10).status == 200
+    except OSError:
+        return False
+
+
+def whole(machine: Instance) -> bool:
+    """Every part listens again, and what is told of them is of now."""
+    told = machine.settings
+    figures = [told["metrics_port"] + index for index in range(len(told["gateway_ports"]))]
+    redis = urlsplit(told["redis_url"]).port
+    ports = [*figures, *told["gateway_ports"], told["worker_metrics_port"], redis]
+    return all(map(listens, ports)) and ready(machine)
+
+
+def listens(port: int | None) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def running(store: str, var: Path) -> Iterator[Instance]:
+    found = Instance(store, var, free_ports(), {"STOWBAY_SIGNINS": "300"})
+    try:
+        found.up()
+        yield found
+    finally:
+        found.down()
+        shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with running("seaweedfs", tmp_path_factory.mktemp("var-doctor")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with running("minio", tmp_path_factory.mktemp("var-doctor-minio")) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def stopped(machine: Instance, *parts: str) -> Iterator[None]:
+    """Killed, and not started again before this ends; then until all is well."""
+    state = read_state(machine.var / "run")
+    assert state is not None
+    os.kill(state.supervisor.pid, signal.SIGSTOP)
+    try:
+        for part in parts:
+            pids = [str(machine.pid(part)), *_children(machine, part)]  # nginx's go on without it
+            for pid in pids:
+                os.kill(int(pid), signal.SIGKILL)
+        yield
+    finally:
+        os.kill(state.supervisor.pid, signal.SIGCONT)
+        until(lambda: whole(machine))
+
+
+@contextlib.contextmanager
+def frozen(machine: Instance, part: str) -> Iterator[None]:
+    machine.kill(part, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        machine.kill(part, signal.SIGCONT)
+        until(lambda: whole(machine))
+
+
+@contextlib.contextmanager
+def replaced(machine: Instance, *texts: tuple[Path, str]) -> Iterator[None]:
+    """Files as nginx is told to read them anew, and again when they are as before."""
+    kept = [(path, path.read_text()) for path, _ in texts]
+    try:
+        _read_anew(machine, texts)
+        yield
+    finally:
+        _read_anew(machine, kept)
+
+
+def _read_anew(machine: Instance, texts: Any) -> None:
+    for path, text in texts:
+        path.write_text(text)
+    before = _children(machine, "nginx")
+    machine.kill("nginx", signal.SIGHUP)
+    until(lambda: bool(now := _children(machine, "nginx")) and not now & before, 20)
+
+
+def _children(machine: Instance, part: str) -> set[str]:
+    pid = machine.pid(part)
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def edited(machine: Instance, pattern: str, new: str) -> Any:
+    conf = machine.var / "config" / "nginx" / "nginx.conf"
+    text, count = re.subn(pattern, new, conf.read_text())
+    assert count >= 1
+    return replaced(machine, (conf, text))
+
+
+def certificate(machine: Instance, name: str, days: float) -> Any:
+    """What nginx shows: of the instance's own authority, for `name`, ending in `days`."""
+    pki = machine.var / "pki"
+    authority = x509.load_pem_x509_certificate((pki / "ca.pem").read_bytes())
+    signing = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
+    own = serialization.load_pem_private_key((pki / "server.key").read_bytes(), None)
+    assert isinstance(signing, ec.EllipticCurvePrivateKey)
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(authority.subject)
+        .public_key(own.public_key())  # type: ignore[arg-type]
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=40))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False
+        )
+        .sign(signing, hashes.SHA256())
+    )
+    text = made.public_bytes(serialization.Encoding.PEM).decode()
+    return replaced(machine, (pki / "server.pem", text))
+
+
+def owned(machine: Instance) -> dict[str, int]:
+    """Rows of each table that accounts and files leave; what workers note for themselves is not."""
+    with psycopg.connect(machine.settings["databases"][0]["write_dsn"]) as conn:
+        tables = conn.execute(
+            "select table_name from information_schema.tables where table_schema = 'public'"
+        ).fetchall()
+        return {
+            name: conn.execute(f"select count(*) from {name}").fetchone()[0]  # type: ignore[index, arg-type, call-overload]
+            for (name,) in tables
+            if name not in ("audits", "leases", "migrations")
+        }
+
+
+def objects(machine: Instance) -> int:
+    store = machine.settings["store"]
+    credential = store["scrub"]
+    client = Minio(
+        store["endpoint"].removeprefix("http://"),
+        access_key=credential["access_key"], secret_key=credential["secret_key"],
+        region=store["region"], secure=False,
+    )  # fmt: skip
+    return sum(1 for _ in client.list_objects(store["bucket"], recursive=True))
+
+
+@pytest.mark.parametrize("store", ["seaweedfs", "minio"])
+def test_a_healthy_system_has_no_warning_and_nothing_is_left(
+    store: str, request: pytest.FixtureRequest
+) -> None:
+    machine = request.getfixturevalue("machine" if store == "seaweedfs" else "minio")
+    before = owned(machine), objects(machine)
+    answer = doctor(machine)
+    assert answer.faults == set()
+    assert answer.code == 0
+    assert (owned(machine), objects(machine)) == before
+    assert {
+        "names.ok", "tls.ok", "https.ok", "api.ok", "cors.ok", "clock.ok", "transfer.ok",
+        "refusals.ok", "database.ok", "replication.single", "store.ok", "cache.ok", "gateways.ok",
+        "worker.ok", "queues.ok", "orphans.ok", "certificates.ok", "versions.ok",
+    } <= answer.codes  # fmt: skip
+    # Not on one machine, or not on every one.
+    assert set(answer.unexamined) <= {"backup", "time-service"}
+    assert "backup" in answer.unexamined
+
+
+STOPPED: dict[tuple[str, ...], Faults] = {
+    ("nginx",): {("tls.unreachable", each) for each in PUBLIC},
+    ("gateway-0",): {("gateways.down", "gateway 0")},
+    ("gateway-0", "gateway-1"): {
+        ("gateways.down", "gateway 0"), ("gateways.down", "gateway 1"), ("api.no-gateway", "api"),
+    },
+    ("worker",): {("worker.down", "worker")},
+    ("redis",): {("cache.unreachable", "redis")},
+    ("postgres",): {("database.unreachable", "stowbay-seaweedfs"), ("api.not-ready", "api")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", STOPPED, ids="+".join)
+def test_a_stopped_part(machine: Instance, parts: tuple[str, ...]) -> None:
+    with stopped(machine, *parts):
+        if "postgres" in parts:
+            until(lambda: not ready(machine))  # what it told is told again for some seconds
+        answer = doctor(machine)
+    assert answer.faults == STOPPED[parts]
+    assert answer.code == (3 if parts == ("redis",) else 4)
+
+
+def test_a_store_that_does_not_answer(machine: Instance) -> None:
+    with frozen(machine, "store"):
+        until(lambda: not ready(machine))
+        answer = doctor(machine)
+    assert answer.faults == {("store.unreachable", "seaweedfs"), ("api.not-ready", "api")}
+    assert "transfer" in answer.unexamined
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "served", "on_disk", "exit_code"),
+    [
+        ("localhost", -1, "tls.expired", "certificates.expires-now", 4),
+        ("localhost", 10, "tls.expires-soon", "certificates.expires-soon", 3),
+        ("files.localhost", 100, "tls.other-name", "", 4),
+    ],
+    ids=["expired", "soon", "other name"],
+)
+def test_a_wrong_certificate(
+    machine: Instance, name: str, days: float, served: str, on_disk: str, exit_code: int
+) -> None:
+    with certificate(machine, name, days):
+        answer = doctor(machine)
+    expected = {(served, each) for each in PUBLIC} | ({(on_disk, "server")} if on_disk else set())
+    assert (answer.faults, answer.code) == (expected, exit_code)
+    assert ("cors" in answer.unexamined) == (exit_code == 4)
+
+
+def test_cors_that_allows_somebody_else(machine: Instance) -> None:
+    with edited(machine, r'(Access-Control-Allow-Origin) "[^"]*"', r'\1 "https://elsewhere"'):
+        answer = doctor(machine)
+    assert answer.faults == {("cors.upload", "upload"), ("cors.download", "download")}
+
+
+WHITELIST = r"(Neither may ever be added here\.\s+proxy_pass_request_headers) off;"
+
+
+@pytest.mark.parametrize("store", ["seaweedfs", "minio"])
+def test_the_whitelist_of_headers_is_gone(store: str, request: pytest.FixtureRequest) -> None:
+    machine = request.getfixturevalue("machine" if store == "seaweedfs" else "minio")
+    before = owned(machine), objects(machine)
+    with edited(machine, WHITELIST, r"\1 on;"):
+        answer = doctor(machine)
+    assert answer.faults == {("refusals.headers", "upload")}
+    assert "transfer.ok" in answer.codes
+    assert (owned(machine), objects(machine)) == before
+
+
+def test_tickets_that_nobody_looks_at(machine: Instance) -> None:
+    with edited(machine, r"if \(\$ticket_verdict != ok\)", "if ($ticket_verdict = never)"):
+        answer = doctor(machine)
+    assert {code for code, _ in answer.faults} == {"refusals.open"}
+    assert "transfer.ok" in answer.codes
+
+
+def test_this_machines_clock_is_wrong(machine: Instance) -> None:
+    answer = doctor(machine, before=("faketime", "-f", "+10m"))
+    assert answer.faults == {("clock.far-off", "this machine")}
+
+
+def test_a_gateways_clock_is_wrong(machine: Instance, tmp_path: Path) -> None:
+    port, figures = machine.port_base + 35, machine.port_base + 36
+    config = tmp_path / "stowbay.json"
+    told = machine.settings | {"gateway_ports": [port], "metrics_port": figures}
+    config.write_text(json.dumps(told))
+    process = subprocess.Popen(
+        ["faketime", "-f", "-20s", sys.executable, "-P", "-m", "appliance.gateway"],
+        cwd=tmp_path, env=machine.env | {"STOWBAY_CONFIG": str(config)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: process.poll() is None and listens(figures))
+        answer = doctor(machine, STOWBAY_CONFIG=str(config))
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert answer.faults == {("clock.off", "gateway 0")}
+
+
+def test_redis_that_persists_and_has_no_bound(machine: Instance) -> None:
+    redis = Redis.from_url(machine.settings["redis_url"], protocol=2)
+    redis.config_set("save", "60 1")
+    redis.config_set("maxmemory", "0")
+    try:
+        answer = doctor(machine)
+    finally:
+        redis.config_set("save", "")
+        redis.config_set("maxmemory", "256mb")
+    assert answer.faults == {("cache.persists", "redis"), ("cache.unbounded", "redis")}
+
+
+def test_rows_that_tell_of_trouble(machine: Instance) -> None:
+    """A schema of another release, orphans, a space that no comparison reaches."""
+    name = machine.settings["databases"][0]["name"]
+    with psycopg.connect(machine.settings["databases"][0]["write_dsn"], autocommit=True) as conn:
+        conn.execute("insert into migrations values ('9999_later.sql', 'x')")
+        conn.execute("update spaces set created_at = created_at - interval '9 days'")
+        conn.execute("""
+            insert into audits
+            select space_id, 'reconcile', now() - interval '3 days', '{"lost": 2}' from spaces
+            on conflict (space_id, job) do update
+            set finished_at = excluded.finished_at, found = excluded.found""")
+        try:
+            answer = doctor(machine)
+        finally:
+            conn.execute("delete from migrations where name = '9999_later.sql'")
+            conn.execute("update audits set finished_at = now(), found = '{}'")
+    assert answer.faults == {
+        ("versions.schema-ahead", name), ("orphans.found", "lost"),
+        ("queues.comparisons", "comparisons"),
+    }  # fmt: skip
+
+
+def test_from_outside(machine: Instance, tmp_path: Path) -> None:
+    # What only a host knows is out of reach.
+    env = {"STOWBAY_CONFIG": "/nonexistent", "STOWBAY_CA": ""}
+    trusted = ("--url", machine.url, "--ca", str(machine.ca))
+    before = owned(machine)
+    account = ("--user", machine.admin, "--password-file")
+    answer = doctor(machine, *trusted, *account, str(machine.password_file), **env)
+    assert (answer.code, answer.faults, answer.report["whence"]) == (0, set(), "outside")
+    assert {"tls.ok", "cors.ok", "transfer.ok", "refusals.ok", "clock.ok"} <= answer.codes
+    assert {"database", "store", "backup"} <= set(answer.unexamined)
+    user = machine.sign_in(machine.admin, machine.password_file.read_text().strip(), tmp_path)
+    assert user.call("GET", f"/api/v1/spaces/{user.space}/trash").json["items"] == []
+    assert user.call("GET", f"/api/v1/nodes/{p.root(user)}/children").json["items"] == []
+    devices = user.call("GET", "/api/v1/account/devices").json["items"]
+    assert [device["device"] for device in devices] == ["unnamed"]
+    assert owned(machine)["users"] == before["users"]
+
+    nobody = doctor(machine, *trusted, **env)
+    assert nobody.code == 0
+    assert "no account" in nobody.unexamined["transfer"]
+    stranger = doctor(machine, "--url", machine.url, **env)
+    assert stranger.faults == {("tls.untrusted", "api")}
+    secret = tmp_path / "password"
+    secret.write_text("not the password")
+    wrong = doctor(machine, *trusted, *account, str(secret), **env)
+    assert wrong.faults == {("transfer.sign-in", "public names")}
+
+
+def test_two_doctors_at_once(machine: Instance) -> None:
+    with (machine.var / "config" / "stowbay.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        answer = doctor(machine)
+    assert (answer.code, answer.faults) == (0, set())
+    assert "another doctor" in answer.unexamined["transfer"]
+
+
+def test_what_a_killed_doctor_left_goes_with_the_next(machine: Instance) -> None:
+    before = owned(machine)
+    login = f"stowbay-doctor-{platform.node()}"
+    machine.admin_command(
+        "user", "add", login, "--password-file", "-", input="left by a doctor that was killed\n"
+    )
+    done = subprocess.run(
+        [str(BIN / "stowbay-admin"), "doctor"], cwd=ROOT, env=machine.env,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert owned(machine) == before
+    # What people see.
+    assert re.search(r"^OK    transfer\.ok ", done.stdout, re.MULTILINE)
+    assert re.search(r"\d+ OK, 0 WARN, 0 FAIL, \d not looked at; ", done.stdout)
+    secrets = [path.read_text().strip() for path in (machine.var / "secrets").glob("*")]
+    assert not [each for each in secrets if len(each) > 8 and each in done.stdout]

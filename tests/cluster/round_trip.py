@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
+import json
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from tests.bench.real_tree import differences, gather
 from tests.cluster.addresses import PUBLIC_NAME
 from tests.cluster.converge import Failure, call
 from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.vault import secrets_of
 
-__all__ = ["Person", "person", "round_trip"]
+__all__ = ["Person", "person", "real_tree", "round_trip"]
 
 # Bytes: empty, less than a chunk, more than one part of a multipart upload.
 SIZES = {"empty": 0, "note.txt": 1000, "a/photo.jpg": 3_000_000, "a/b/film.mp4": 40_000_000}
@@ -25,6 +27,15 @@ def round_trip(lab: Lab, logs: Path) -> None:
     with person(lab, logs / "5-login.log") as somebody:
         somebody.put("tree", logs / "6-put.log")
         somebody.get("tree", logs / "7-get.log")
+
+
+def real_tree(lab: Lab, logs: Path) -> None:
+    """What packages brought to this machine: links, case twins, modes, odd names."""
+    with person(lab, logs / "7-real-login.log") as somebody:
+        gathered = partial(gather, files=5000, size=200 << 20)
+        somebody.put("real", logs / "7-real-put.log", gathered)
+        somebody.listed("real", logs / "7-real-list.log")
+        somebody.get("real", logs / "7-real-get.log")
 
 
 class Person:
@@ -42,17 +53,32 @@ class Person:
         password.touch(mode=0o600)
         password.write_text(secrets_of(self._lab.inventory)["vault_admin_password"])
         authority = self._lab.inventory / "state" / "pki" / "ca.pem"
-        who = ["login", f"https://{PUBLIC_NAME}", "--user", "admin", "--ca", authority]
+        who: list[str | Path] = [
+            "login",
+            f"https://{PUBLIC_NAME}",
+            "--user",
+            "admin",
+            "--ca",
+            authority,
+        ]
         call(self._lab, log, *self._client, *who, "--password-file", password)
 
-    def put(self, name: str, log: Path) -> None:
-        _write_tree(self._here / name)
+    def put(self, name: str, log: Path, make: Callable[[Path], object] | None = None) -> None:
+        (make or _write_tree)(self._here / name)
         call(self._lab, log, *self._client, "put", self._here / name, "/")
+
+    def listed(self, name: str, log: Path) -> None:
+        call(self._lab, log, *self._client, "ls", "-R", "--json", f"/{name}")
+        seen, there = len(json.loads(log.read_text())), len([*(self._here / name).rglob("*")])
+        if seen != there:
+            raise Failure(f"{seen} things are listed, and {there} were put")
 
     def get(self, name: str, log: Path) -> None:
         back = Path(tempfile.mkdtemp(dir=self._here)) / name
         call(self._lab, log, *self._client, "get", f"/{name}", back)
-        _compare(self._here / name, back)
+        if other := differences(self._here / name, back):
+            raise Failure(f"{len(other)} came back different, or not: {other[:20]}")
+        print(f"{len([*back.rglob('*')])} files, links and folders came back as they were")
 
 
 @contextlib.contextmanager
@@ -68,13 +94,3 @@ def _write_tree(tree: Path) -> None:
     for name, size in SIZES.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(draw.randbytes(size))
-
-
-def _compare(tree: Path, back: Path) -> None:
-    came = {str(each.relative_to(back)) for each in back.rglob("*") if each.is_file()}
-    if came != set(SIZES):
-        raise Failure(f"put {sorted(SIZES)}, got {sorted(came)}")
-    equal, different, errors = filecmp.cmpfiles(tree, back, list(SIZES), shallow=False)
-    if different or errors:
-        raise Failure(f"came back different: {different + errors}")
-    print(f"{len(equal)} files came back as they were", flush=True)

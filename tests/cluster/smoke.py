@@ -19,7 +19,7 @@ from tests.cluster.converge import Failure, call, converge
 from tests.cluster.lab import down, up
 from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.renewal import renewal
-from tests.cluster.round_trip import round_trip
+from tests.cluster.round_trip import real_tree, round_trip
 from tests.cluster.uninstalling import uninstalling
 
 __all__ = ["main"]
@@ -73,6 +73,7 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
     renewal(lab, logs)
     round_trip(lab, logs)
     if drills:
+        real_tree(lab, logs)
         python = REPOSITORY / ".venv" / "bin" / "python"
         call(lab, logs / "8-drills.log", python, "-m", "tests.cluster.drills", lab.name,
              timeout=7200)  # fmt: skip

@@ -97,9 +97,10 @@ def daemon() -> Iterator[Daemon]:
             _await_answer(first, host, log)
             yield Daemon(host, inner, log)
         finally:
-            _end(first)
-            forwarding.write_text(before)
-            _remove_rest()
+            with _undisturbed():
+                _end(first)
+                forwarding.write_text(before)
+                _remove_rest()
 
 
 def leftovers() -> list[str]:
@@ -118,6 +119,18 @@ def leftovers() -> list[str]:
             if f"/run/{NAME}-" in words and state != "Z":
                 found.append(f"process {words}")
     return found
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C doesn't cut the clean-up off."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, action in zip(numbers, before, strict=True):
+            signal.signal(number, action)
 
 
 def _child(first: subprocess.Popen[bytes]) -> int:

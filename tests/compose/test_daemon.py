@@ -40,7 +40,7 @@ def test_a_killed_one_leaves_no_process_mount_or_interface() -> None:
             break
         time.sleep(0.1)
     assert left == []
-    # What it couldn't take away itself the next one does.
+    # What it couldn't take away itself the next one does, though it is interrupted twice.
     _running().send_signal(signal.SIGINT)
 
 

@@ -140,7 +140,7 @@ def test_no_secret_is_in_an_image_or_in_what_docker_tells(stack: Stack) -> None:
     told += "".join(stack.docker("history", "--no-trunc", each) for each in images)
     assert [each for each in words if each in told] == []
     save = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
-    grep = ["grep", "--text", "--fixed-strings", "--count", f"--file={patterns}"]
+    grep = ["env", "LC_ALL=C", "grep", "--text", "--fixed-strings", "--count", f"--file={patterns}"]
     found = subprocess.run(grep, stdin=save.stdout, stdout=subprocess.PIPE, text=True)
     assert save.wait() == 0
     assert found.stdout.strip() == "0"

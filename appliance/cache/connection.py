@@ -12,8 +12,10 @@ Four rules keep a cache that may vanish from ever giving a wrong answer:
    deliver an invalidation says that the change is made only when it could flush after all, or
    when nobody who lost Redis with it holds a lease any more (leases: Gray and Cheriton, 1989).
 
-So a change is announced late, by `lease` at most, and only in the first moments without Redis.
-What a process that alone is cut off can't tell dies by itself (metadata.ENTRY_SECONDS).
+So a change is announced late, by `lease` and the next beat at most, and only in the first moments
+without Redis. Two things are left, each for metadata.ENTRY_SECONDS and never for a reader who has
+seen the change (`min_seq`): what a process that alone is cut off from Redis can't tell the others,
+and an entry that a reader, overtaken by the change, puts back after a flush took the mark away.
 
 A Redis that answers with an error (READONLY of a master that was demoted, NOREPLICAS of one that
 is cut off, MISCONF, OOM) is left, too: the next try connects anew, and so finds who is master now.
@@ -85,7 +87,7 @@ class Link:
         return (await self._call(words))[1]
 
     async def tell(self, *commands: tuple[Word, ...]) -> None:
-        """An invalidation. When it returns, nobody serves what it concerns (rules 3 and 4)."""
+        """An invalidation. It is delivered, or flushed, or waited for as rule 4 says."""
         if not self._url:
             return
         began = self._monotonic()

@@ -105,8 +105,9 @@ class Wakeups:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # redis-py takes a cancellation that meets the end of its own timeout for that one.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=0.1)
         if self._redis is not None:
             await self._redis.aclose()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio.client import PubSub
 
 from appliance.cache.connection import Link
 from appliance.cache.wakeups import Wakeups
@@ -73,3 +75,24 @@ async def test_the_deaf_look_for_themselves(wakeups: Wakeups, redis_server: Redi
 async def test_nobody_is_remembered_after_waiting(wakeups: Wakeups) -> None:
     await asyncio.gather(*(wakeups.wait(space, 0, 0.05) for space in range(1, 50)))
     assert not wakeups._waiting
+
+
+async def test_it_ends_though_a_cancellation_is_lost(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """redis-py loses one that meets the end of a timeout of its own; here each time."""
+    subscribe = PubSub.subscribe
+
+    async def losing(channel: PubSub, *names: str) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        await subscribe(channel, *names)
+
+    monkeypatch.setattr(PubSub, "subscribe", losing)
+    link = Link(redis_server.url, monotonic=time.monotonic)
+    made = Wakeups(link, redis_server.url)
+    made.start()
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(made.close())
+    assert (await asyncio.wait([closing], timeout=3))[0]
+    await link.close()

@@ -13,8 +13,10 @@ import click
 import msgspec
 
 from appliance import __version__, settings
+from appliance.cli.output import buffer_stdout
 from appliance.client.errors import LocalFault
-from appliance.domain.errors import Conflict, Problem
+from appliance.doctor.account import LOGIN_PREFIX
+from appliance.domain.errors import BadRequest, Conflict, Problem
 from appliance.services.users import UserInfo, Users
 from appliance.wiring import wire
 
@@ -79,6 +81,8 @@ def add(
     login: str, password_file: str | None, is_admin: bool, quota: str | None, if_missing: bool
 ) -> None:
     """Add a user with a personal space."""
+    if login.casefold().startswith(LOGIN_PREFIX):
+        raise BadRequest(f"{LOGIN_PREFIX}… is for accounts that the doctor makes and removes.")
     password = password_of(password_file, "Password", twice=True)
     role = "admin" if is_admin else "user"
     size = None if quota is None else parse_size(quota)
@@ -158,6 +162,7 @@ def password(login: str, password_file: str | None) -> None:
 def main() -> None:
     """Exit codes: 0 done, 1 refused (the message says why), 2 wrong usage or settings; the doctor
     has two more (docs/reference/admin.md)."""
+    buffer_stdout()
     with suppress(BrokenPipeError):
         try:
             admin(prog_name="stowbay-admin")

@@ -12,6 +12,7 @@ import click
 
 from appliance import __version__
 from appliance.cli import exits
+from appliance.cli.output import buffer_stdout
 from appliance.domain.errors import Problem
 
 __all__ = ["main", "stowbay"]
@@ -64,6 +65,7 @@ def stowbay() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    buffer_stdout()
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -20,13 +20,14 @@ from appliance.doctor.transfer import Access
 from appliance.services.removal import remove_account
 from appliance.wiring import AppServices
 
-__all__ = ["login_here", "made"]
+__all__ = ["LOGIN_PREFIX", "login_here", "made"]
 
+LOGIN_PREFIX = "stowbay-doctor-"
 _QUOTA = 1 << 20
 
 
 def login_here() -> str:
-    return f"stowbay-doctor-{platform.node() or 'host'}"
+    return LOGIN_PREFIX + (platform.node() or "host")
 
 
 @asynccontextmanager

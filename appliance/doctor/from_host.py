@@ -27,6 +27,7 @@ from appliance.doctor.origins import Origin
 from appliance.doctor.processes import ProcessFacts
 from appliance.doctor.public import Public
 from appliance.doctor.report import Check, Line, Unexaminable
+from appliance.doctor.store import StoreFacts
 from appliance.doctor.trust import trusting
 from appliance.doctor.web import Web, opened
 from appliance.domain.errors import Problem
@@ -70,6 +71,7 @@ class _Host:
     inside: Web
     services: AppServices
     databases: list[DatabaseFacts] = field(default_factory=list)
+    store: StoreFacts | None = None
     processes: list[ProcessFacts] = field(default_factory=list)
     ahead: dict[str, float] = field(default_factory=dict)
 
@@ -122,9 +124,9 @@ class _Host:
         ]
 
     async def _store(self) -> Sequence[Line]:
-        found = await store.look(self.settings.store, self.services.control, self.inside)
-        self._note_clock("store", found.ahead)
-        return store.judge(found)
+        self.store = await store.look(self.settings.store, self.services.control, self.inside)
+        self._note_clock("store", self.store.ahead)
+        return store.judge(self.store)
 
     async def _cache(self) -> Sequence[Line]:
         return cache.judge(await cache.look(self.settings.redis_url, self.seconds))
@@ -160,6 +162,9 @@ class _Host:
             raise Unexaminable("no browser gets to the public names: see names and tls")
         if not public.ready.ready:
             raise Unexaminable("the API isn't ready")
+        # The API tells for some seconds what it has found, so it may still call itself ready.
+        if self.store is None or self.store.broken:
+            raise Unexaminable("the store doesn't answer")
         try:
             async with account.made(self.services, self.config) as access:
                 await public.move(access)

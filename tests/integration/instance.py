@@ -88,7 +88,9 @@ class User:
             "HOME": str(self.profile.parent),
         }
 
-    def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
+    def start(
+        self, *args: str | Path, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """A client command left running, for tests that kill it."""
         self.sign_in_client()
         # A shell's background job ignores SIGINT, and hands that down to all it starts.
@@ -97,7 +99,7 @@ class User:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self.client_env(),
+            env=self.client_env() | dict(env or {}),
         )
 
     def json(self, *args: str | Path) -> Any:

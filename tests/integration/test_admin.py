@@ -83,6 +83,18 @@ def test_adding_who_is_there(instance: Instance, user: User, tmp_path: Path) -> 
         instance.admin_command("user", "suspend", "nobody-of-this-name")
 
 
+def test_a_login_that_a_doctor_would_remove(instance: Instance) -> None:
+    with pytest.raises(AssertionError, match=r": 1\nstowbay-admin: .*\(bad-request\)"):
+        instance.admin_command(
+            "user",
+            "add",
+            "Stowbay-Doctor-here",
+            "--password-file",
+            "-",
+            input="quite long a word\n",
+        )
+
+
 def test_an_admin_and_a_quota_from_the_start(instance: Instance, tmp_path: Path) -> None:
     boss = instance.user(tmp_path, "--admin", "--quota", "3M", "--if-missing")
     assert boss.call("GET", "/api/v1/account").json["role"] == "admin"

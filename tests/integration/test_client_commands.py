@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
+import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -182,6 +185,29 @@ def test_a_reader_that_has_seen_enough(user: User) -> None:
     )
     assert done.stdout.strip() == b"10"
     assert b"Traceback" not in done.stderr
+
+
+def test_cat_that_is_stopped_while_it_writes(user: User) -> None:
+    """Where a container's settings make Python's output unbuffered, too."""
+    content = os.urandom(3 * MIB)
+    put(user, "/f", content)
+    running = user.start("cat", "/f", env={"PYTHONUNBUFFERED": "1"})
+    assert running.stdout is not None
+    full = fcntl.fcntl(running.stdout, fcntl.F_GETPIPE_SZ)
+    deadline = time.monotonic() + 30
+    while (
+        int.from_bytes(fcntl.ioctl(running.stdout, termios.FIONREAD, bytes(4)), sys.byteorder)
+        < full
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.2)
+    running.send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    running.send_signal(signal.SIGCONT)
+    got = running.communicate(timeout=60)[0]
+    assert running.returncode == 0
+    assert got == content
 
 
 def test_two_clients_put_the_same_file_at_once(user: User, tmp_path: Path) -> None:

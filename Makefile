@@ -49,10 +49,10 @@ setup-cluster: setup ## make .venv-cluster: Ansible, its linters, tests of hosts
 	@tests/cluster/setup.sh
 
 release: setup ## what hosts install, in var/release: wheels for Debian 13, locked by hash
-	@PYTHONPATH=. $(PYTHON_BIN)/python ansible/release/make.py
+	@PYTHONPATH=.:ansible $(PYTHON_BIN)/python ansible/release/make.py
 
 bundle: release ## all that hosts without internet need, signed, in var/bundle; wants root
-	@$(PYTHON_BIN)/python -m bundle make
+	@PYTHONPATH=ansible $(PYTHON_BIN)/python -m bundle make
 
 lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
 	$(CLUSTER_BIN)/yamllint --strict -c ansible/.yamllint ansible monitoring tests/cluster
@@ -77,7 +77,7 @@ test-compose: setup ## the trial in a Docker daemon of its own; wants root
 # Its host is our own: sources that a mirror lacks don't matter to it.
 test-airgap: export STOWBAY_BUNDLE_INTERNAL := yes
 test-airgap: setup-cluster bundle ## a host without a route, installed from the bundle alone; wants root
-	$(CLUSTER_BIN)/python -m tests.cluster.airgap
+	PYTHONPATH=ansible $(CLUSTER_BIN)/python -m tests.cluster.airgap
 
 lock: setup ## choose versions anew and write the three locks
 	$(LOCK) pyproject.toml --all-extras -o requirements.lock

@@ -53,7 +53,7 @@ def main() -> int:
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     started, failed = time.monotonic(), True
-    base = installed_tree("airgap", HERE / "packages.txt", HERE / "base.sh")
+    base = installed_tree("airgap", HERE / "packages.txt", HERE / "bare_host.sh")
     up(lab, 1, base=base, gateway=False)
     host = Host(lab, logs)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-LISTED = (ROOT / "bundle" / "packages.txt").read_text()
+LISTED = (ROOT / "ansible" / "bundle" / "packages.txt").read_text()
 # Words of the roles' expressions that are no packages: groups, kinds, and what variables give.
 NO_PACKAGES = {"edge", "redis", "volume", "objectstore_package", "patroni_postgres_version"}
 

@@ -17,7 +17,7 @@ __all__ = ["IDENTITY", "SUMS", "VERIFY", "files_of", "new_key", "sign", "signers
 SUMS = "SHA256SUMS"
 # Who signs, and for what: a signature made for another purpose is none for a bundle.
 IDENTITY = "stowbay-bundle"
-VERIFY = Path(__file__).parents[1] / "ansible/roles/bundle/files/verify.sh"
+VERIFY = Path(__file__).parents[1] / "roles/bundle/files/verify.sh"
 # What sha256sum's list and a shell take without quoting.
 _NAME = re.compile(r"[A-Za-z0-9._+~@%=:,/!-]+")
 

@@ -99,7 +99,7 @@ def _unlicensed(component: Mapping[str, Any]) -> list[str]:
         said = [each.get("id") or each["name"] for each in licences]
         told.append(
             f"its licence can't be told ({', '.join(said) or 'nothing said'}): read it, and write "
-            "what you found into bundle/reviewed.toml"
+            "what you found into ansible/bundle/reviewed.toml"
         )
     has_source = properties(component, "source") or properties(component, "is-source")
     if kind is Kind.COPYLEFT and not has_source:

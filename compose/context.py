@@ -54,7 +54,7 @@ def made_release() -> Path:
     else:
         done = subprocess.run(
             [sys.executable, str(MAKE), "--in-container"],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'ansible'}"},
             check=False,
         )
         if done.returncode != 0:

@@ -61,9 +61,10 @@ lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
 test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice, their tests, a round trip
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke
 
-test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, then the drills
+test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, the drills, the other choices
 	$(CLUSTER_BIN)/python -m pytest tests/cluster/test_lab.py
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke --hosts 3 --drills
+	$(CLUSTER_BIN)/python -m tests.cluster.smoke --choices
 
 compose-up: ## a trial in containers, with Docker alone: compose/README.md
 	@python3 compose/trial.py up

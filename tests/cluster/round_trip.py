@@ -23,8 +23,9 @@ __all__ = ["Person", "person", "real_tree", "round_trip"]
 SIZES = {"empty": 0, "note.txt": 1000, "a/photo.jpg": 3_000_000, "a/b/film.mp4": 40_000_000}
 
 
-def round_trip(lab: Lab, logs: Path) -> None:
-    with person(lab, logs / "5-login.log") as somebody:
+def round_trip(lab: Lab, logs: Path, authority: Path | None = None) -> None:
+    """`authority`: what the client trusts, by default the cluster's own."""
+    with person(lab, logs / "5-login.log", authority) as somebody:
         somebody.put("tree", logs / "6-put.log")
         somebody.get("tree", logs / "7-get.log")
 
@@ -48,18 +49,17 @@ class Person:
             REPOSITORY / ".venv" / "bin" / "stowbay",
         ]  # fmt: skip
 
-    def sign_in(self, log: Path) -> None:
+    def sign_in(self, log: Path, authority: Path | None = None) -> None:
         password = self._here / "password"
         password.touch(mode=0o600)
         password.write_text(secrets_of(self._lab.inventory)["vault_admin_password"])
-        authority = self._lab.inventory / "state" / "pki" / "ca.pem"
         who: list[str | Path] = [
             "login",
             f"https://{PUBLIC_NAME}",
             "--user",
             "admin",
             "--ca",
-            authority,
+            authority or self._lab.inventory / "state" / "pki" / "ca.pem",
         ]
         call(self._lab, log, *self._client, *who, "--password-file", password)
 
@@ -82,10 +82,10 @@ class Person:
 
 
 @contextlib.contextmanager
-def person(lab: Lab, log: Path) -> Iterator[Person]:
+def person(lab: Lab, log: Path, authority: Path | None = None) -> Iterator[Person]:
     with tempfile.TemporaryDirectory(prefix="stowbay-round-trip-") as place:
         somebody = Person(lab, Path(place))
-        somebody.sign_in(log)
+        somebody.sign_in(log, authority)
         yield somebody
 
 

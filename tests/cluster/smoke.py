@@ -2,7 +2,8 @@
 
 Boots a lab, converges it (again, and as a dry run), runs the tests of hosts, renews every
 certificate, and a client's round trip; with drills it is broken and uninstalled, too. Whatever
-happens, the lab is gone in the end; what was said stays in var/cluster/NAME.
+happens, the lab is gone in the end; what was said stays in var/cluster/NAME. With --choices one
+host is converged with what may be chosen instead of the defaults.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.cluster.choices import TESTS, choose, public_authority
 from tests.cluster.converge import Failure, call, converge
 from tests.cluster.lab import down, up
 from tests.cluster.places import REPOSITORY, Lab
@@ -31,6 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.smoke", description=__doc__)
     parser.add_argument("--hosts", type=int, choices=(1, 3), default=1)
     parser.add_argument("--drills", action="store_true", help="break it, too")
+    parser.add_argument(
+        "--choices", action="store_true", help="one host with SeaweedFS and brought certificates"
+    )
     parser.add_argument("--name", help="the lab's; a second run beside another needs its own")
     parser.add_argument("--keep", action="store_true", help="leave the lab of a failed run")
     given = parser.parse_args()
@@ -40,7 +45,8 @@ def main() -> int:
     # A background job of a shell ignores SIGINT, and SIGTERM would skip the clean-up.
     for number in _STOPPING:
         signal.signal(number, _stop)
-    lab = Lab(given.name or ("smoke" if given.hosts == 1 else "trio"))
+    one = "choices" if given.choices else "smoke"
+    lab = Lab(given.name or (one if given.hosts == 1 else "trio"))
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = str(lab.vault_password)
     logs = REPOSITORY / "var" / "cluster" / lab.name
     shutil.rmtree(logs, ignore_errors=True)
@@ -48,7 +54,10 @@ def main() -> int:
     started, failed = time.monotonic(), True
     up(lab, given.hosts)  # one that can't start is gone by itself; one that runs isn't ours
     try:
-        _flow(lab, logs, drills=given.drills)
+        if given.choices:
+            _other_choices(lab, logs)
+        else:
+            _flow(lab, logs, drills=given.drills)
         failed = False
     except Failure as error:
         print(f"FAILED: {error}", file=sys.stderr)
@@ -78,6 +87,15 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
         call(lab, logs / "8-drills.log", python, "-m", "tests.cluster.drills", lab.name,
              timeout=7200)  # fmt: skip
         uninstalling(lab, logs)
+
+
+def _other_choices(lab: Lab, logs: Path) -> None:
+    choose(lab)
+    converge(lab, logs)
+    options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
+    folder = REPOSITORY / "tests" / "cluster" / "hosts"
+    call(lab, logs / "4-hosts.log", "pytest", *options, *(folder / each for each in TESTS))
+    round_trip(lab, logs, public_authority(lab))
 
 
 def _keep_journals(lab: Lab, logs: Path) -> None:

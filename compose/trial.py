@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Stowbay in containers on this machine: compose/trial.py up | down | status | remove.
 
-    up      make what is missing (wheels, images, secrets), start; returns when the product answers
+    up      make what is missing (wheels, images, secrets), start; returns when the product answers.
+            Where settings, certificates or an upgrade change what the parts read, they start anew
     down    stop; what was stored stays
     status  say what runs
     remove  stop, and delete everything that was stored; asks first (--yes doesn't)
@@ -58,6 +59,7 @@ class Trial:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.state = Path(environ.get("TRIAL_STATE") or REPOSITORY / "var" / "compose").resolve()
         self.env_file = self.state / "trial.env"
+        self.started_file = self.state / "started"
         self.settings = {**DEFAULTS, **self._remembered()}
         self.settings |= {name: environ[name] for name in DEFAULTS if environ.get(name)}
         for name, form in FORMS.items():
@@ -88,6 +90,24 @@ class Trial:
         )
         if done.returncode != 0:
             raise CannotGoOn(f"docker compose {' '.join(words)} failed; its words are above")
+
+    def basis(self) -> str:
+        """What containers are started with: the settings, and a sum of the files that they read."""
+        placed = self.state / "placed"
+        return self._asked() + (placed.read_text("utf-8") if placed.exists() else "")
+
+    def outdated(self) -> bool:
+        """Whether what runs was started with something else than `up` would give it now; renews
+        certificates to find that out."""
+        file = self.started_file
+        started = file.read_text("utf-8") if file.exists() else ""
+        if not started.startswith(self._asked()):
+            return True
+        self.compose("run", "--rm", "-T", "--no-deps", "setup")
+        return started != self.basis()
+
+    def _asked(self) -> str:
+        return "".join(f"{name}={self.settings[name]}\n" for name in sorted(DEFAULTS))
 
     @property
     def url(self) -> str:
@@ -123,12 +143,23 @@ def up(trial: Trial) -> None:
     make_context(trial.state / "context")
     print("building the images; the first time takes some minutes ...", flush=True)
     trial.compose("build")
+    anew = not running()
+    if not anew and trial.outdated():
+        print("what the parts read has changed: all of them stop, then start ...", flush=True)
+        down(trial)
+        check_ports(trial)
+        anew = True
     print("starting ...", flush=True)
+    if anew:
+        trial.started_file.unlink(missing_ok=True)
     try:
         trial.compose("up", "--detach", "--no-build", "--remove-orphans")
     except CannotGoOn:
         trial.compose("logs", "--no-color", "--tail=20", *ONCE)
         raise
+    if anew:
+        trial.started_file.write_text(trial.basis(), "utf-8")
+        trial.started_file.chmod(0o600)
     wait(trial)
     print(
         f"Stowbay answers: {trial.url}\n"
@@ -155,9 +186,14 @@ def check_machine(trial: Trial) -> None:
                 "  debootstrap --variant=minbase trixie /tmp/trixie\n"
                 f"  tar -C /tmp/trixie -c . | docker import - {BASE}"
             )
-    label = f"label=com.docker.compose.project={PROJECT}"
-    if not quiet("docker", "ps", "--quiet", "--filter", label):
+    if not running():
         check_ports(trial)
+
+
+def running() -> bool:
+    """Whether any container of the trial does."""
+    label = f"label=com.docker.compose.project={PROJECT}"
+    return bool(quiet("docker", "ps", "--quiet", "--filter", label))
 
 
 def check_ports(trial: Trial) -> None:
@@ -211,6 +247,7 @@ def remove(trial: Trial, sure: bool) -> None:
     if trial.state.exists():
         script = "rm -rf /state/etc /state/secrets /state/context /state/admin-password"
         script += " /state/prometheus-password /state/ca.pem /state/trial.env"
+        script += " /state/placed /state/started"
         mount = f"--volume={trial.state}:/state"
         if (
             quiet("docker", "run", "--rm", "--network=none", mount, BASE, "sh", "-c", script)

@@ -2,11 +2,13 @@
 
 /state is the folder of the trial on the host (var/compose): secrets/ holds what is made once and
 never again, etc/NAME what the container NAME finds at /etc/stowbay, its own and nobody else's. A
-second run changes nothing but what has ended or differs. The templates are those of ansible/roles.
+second run changes nothing but what has ended or differs; trial.py sees that by `placed`, a sum of
+etc. The templates are those of ansible/roles.
 """
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -74,6 +76,7 @@ def main() -> int:
     put(STATE / "ca.pem", pem, mode=0o644)
     for name in ("admin", "prometheus"):
         put(STATE / f"{name}-password", secrets[f"vault_{name}_password"] + "\n")
+    put(STATE / "placed", sum_of(STATE / "etc") + "\n")
     hand_over(owner)
     return 0
 
@@ -175,6 +178,16 @@ def put(path: Path, text: str, mode: int = 0o600) -> None:
     aside.write_text(text, "utf-8")
     aside.chmod(mode)
     aside.replace(path)
+
+
+def sum_of(folder: Path) -> str:
+    """SHA-256 of all files' names and contents, in hex."""
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def hand_over(owner: list[int]) -> None:

@@ -28,9 +28,12 @@ class Stack:
     state: Path
     here: Path  # of the tests: profile of the client, trees
 
-    def trial(self, *words: str) -> None:
+    def trial(self, *words: str, **settings: str) -> None:
         command = [sys.executable, str(REPOSITORY / "compose" / "trial.py"), *words]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            command, env={**os.environ, **settings},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         with (self.here / "trial.log").open("a") as log:
             log.write(done.stdout)
         assert done.returncode == 0, f"{words}:\n{done.stdout[-6000:]}"
@@ -71,6 +74,11 @@ class Stack:
         leaders = [name for name, each in self.members().items() if each["Role"] == "Leader"]
         return leaders[0] if leaders else ""
 
+    @property
+    def hosts(self) -> Path:
+        """What the client has for /etc/hosts, once it is there."""
+        return self.here / "hosts"
+
     def client(self, *words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         environ = {
             **os.environ,
@@ -78,11 +86,14 @@ class Stack:
             "STOWBAY_PROFILE": str(self.here / "profile"),
         }
         command = [str(REPOSITORY / ".venv" / "bin" / "stowbay"), *map(str, words)]
+        if self.hosts.exists():
+            script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", script, str(self.hosts), *command]
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=timeout)
 
-    def sign_in(self) -> None:
+    def sign_in(self, name: str = "localhost") -> None:
         done = self.client(
-            "login", "https://localhost:8443", "--user", "admin",
+            "login", f"https://{name}:8443", "--user", "admin",
             "--ca", self.state / "ca.pem", "--password-file", self.state / "admin-password",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

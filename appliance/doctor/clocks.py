@@ -8,39 +8,144 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+import socket
+import ssl
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
 
 from appliance.doctor.report import Line, Unexaminable, line
+from appliance.doctor.web import ahead_of
 
-__all__ = ["FAR", "HERE", "OFF", "TimeService", "judge", "judge_service", "look_at_service"]
+__all__ = [
+    "FAR", "HERE", "OFF", "Clock", "TimeService", "ask", "judge", "judge_service",
+    "look_at_service", "whose",
+]  # fmt: skip
 
 OFF = 2.0  # as the alert ClockOffset
 FAR = 60.0  # from here on tickets are refused (appliance.domain.tickets)
 HERE = "this machine"
 
 
-def judge(ahead: Mapping[str, float]) -> list[Line]:
-    """`ahead`: part -> seconds before this machine's clock. The clock of the most is the right one;
-    of two that differ nobody knows which."""
-    if not ahead:
-        raise Unexaminable("no part tells its time")
-    clocks = {HERE: 0.0, **ahead} if len(ahead) > 1 else {f"{HERE} or {max(ahead)}": 0.0}
-    right = median(clocks.values()) if len(ahead) > 1 else max(ahead.values())
-    off = {name: seconds - right for name, seconds in clocks.items()}
-    lines = [
-        line("clock.far-off" if abs(by) > FAR else "clock.off", name, _words(by))
-        for name, by in off.items()
-        if abs(by) > OFF
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`ahead`: seconds before the doctor's own. `host`: whose it is; "" for this machine's."""
+
+    part: str
+    ahead: float
+    host: str = ""
+
+
+async def ask(part: str, url: str, tls: ssl.SSLContext, seconds: float) -> Clock | None:
+    """By a connection of its own: the certificate tells who it is that answers, behind a floating
+    address and a balancer, too. None when it doesn't answer."""
+    where = urlsplit(url)
+    secure = where.scheme == "https"
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(
+                where.hostname,
+                where.port or (443 if secure else 80),
+                ssl=tls if secure else None,
+                server_hostname=where.hostname if secure else None,
+            )
+            try:
+                began = time.time()
+                lines = f"GET {where.path} HTTP/1.1", f"Host: {where.netloc}", "Connection: close"
+                writer.write("\r\n".join((*lines, "", "")).encode())
+                head = await reader.readuntil(b"\r\n\r\n")
+                took = time.time() - began
+                held = writer.get_extra_info("peercert") or {}
+                peer = str(writer.get_extra_info("peername")[0])
+            finally:
+                writer.transport.abort()
+    except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+        return None
+    dates = [
+        each[5:] for each in head.decode("latin-1").split("\r\n") if each[:5].lower() == "date:"
     ]
-    widest = max(map(abs, off.values()))
-    seen = f"{', '.join((HERE, *ahead))}: within {widest:.1f} s"
-    return lines or [line("clock.ok", "all", seen)]
+    ahead = ahead_of(dates[0].strip() if dates else "", began, took)
+    if ahead is None:
+        return None
+    return Clock(part, ahead, whose(_host(held, peer)))
 
 
-def _words(seconds: float) -> str:
-    return f"{abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
+def _host(certificate: dict[str, Any], asked: str) -> str:
+    """The address of its own that the certificate names. The one that was asked may float."""
+    names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "IP Address"]
+    found = (str(ip_address(name)) for name in names if not _loops(name))
+    return next((name for name in found if name != str(ip_address(asked))), asked)
+
+
+def whose(address: str) -> str:
+    """The address, "" when it is one of this machine's (or none at all: a socket in a folder)."""
+    if not address or _loops(address):
+        return ""
+    found = ip_address(address)
+    family = socket.AF_INET if found.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(found), 9))  # sends nothing; what is here is reached from itself
+        except OSError:
+            return str(found)
+        return "" if ip_address(probe.getsockname()[0]) == found else str(found)
+
+
+def _loops(address: str) -> bool:
+    return ip_address(address).is_loopback
+
+
+def judge(clocks: Sequence[Clock]) -> list[Line]:
+    """A host has one clock and one voice, however many parts tell it. The clock of the most hosts
+    is the right one; where as many say this as that, nobody knows which."""
+    if not clocks:
+        raise Unexaminable("no part tells its time")
+    hosts = {"": [Clock(HERE, 0.0)]}
+    for each in clocks:
+        hosts.setdefault(each.host, []).append(each)
+    lines: list[Line] = []
+    voices: list[Clock] = []
+    for host, found in hosts.items():
+        agreed, differing = _compare(found)
+        lines += differing
+        if agreed is not None:
+            who = ", ".join(dict.fromkeys(each.part for each in found)) if host else HERE
+            voices.append(Clock(who, agreed, host))
+    lines += _compare(voices)[1]
+    told = [0.0, *(each.ahead for each in clocks)]
+    seen = ", ".join(dict.fromkeys((HERE, *(each.part for each in clocks))))
+    return lines or [line("clock.ok", "all", f"{seen}: within {max(told) - min(told):.1f} s")]
+
+
+def _compare(clocks: Sequence[Clock]) -> tuple[float | None, list[Line]]:
+    """The time that the most agree on, None where there is none; and those who differ."""
+    groups: list[list[Clock]] = []
+    for each in sorted(clocks, key=lambda clock: clock.ahead):
+        if groups and each.ahead - groups[-1][-1].ahead <= OFF:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    most = [each for each in groups if len(each) == max(map(len, groups))]
+    if len(most) == 1:
+        right = median(each.ahead for each in most[0])
+        return right, [
+            _line(each.part, by, f"{abs(by):.1f} s {'ahead' if by > 0 else 'behind'}")
+            for each in clocks
+            if abs(by := each.ahead - right) > OFF
+        ]
+    if not groups:
+        return None, []
+    apart = groups[-1][-1].ahead - groups[0][0].ahead
+    who = " or ".join(each.part for each in clocks)
+    return None, [_line(who, apart, f"{apart:.1f} s apart; which is right can't be told from here")]
+
+
+def _line(who: str, seconds: float, seen: str) -> Line:
+    return line("clock.far-off" if abs(seconds) > FAR else "clock.off", who, seen)
 
 
 @dataclass(frozen=True, slots=True)

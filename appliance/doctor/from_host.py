@@ -21,6 +21,7 @@ from appliance.doctor import (
     transfer,
     versions,
 )
+from appliance.doctor.clocks import Clock, whose
 from appliance.doctor.database import DatabaseFacts
 from appliance.doctor.notes import Notes, Options
 from appliance.doctor.origins import Origin
@@ -37,6 +38,7 @@ from appliance.workers.figures import unexplained
 
 __all__ = ["examine"]
 
+_CLOCKS_OF_STORE = 3  # at once: a balancer gives them to as many hosts
 _BROKEN = "a database doesn't answer or takes no writes"
 
 
@@ -73,7 +75,6 @@ class _Host:
     databases: list[DatabaseFacts] = field(default_factory=list)
     store: StoreFacts | None = None
     processes: list[ProcessFacts] = field(default_factory=list)
-    ahead: dict[str, float] = field(default_factory=dict)
 
     async def all(self) -> None:
         run = self.notes.run
@@ -125,7 +126,6 @@ class _Host:
 
     async def _store(self) -> Sequence[Line]:
         self.store = await store.look(self.settings.store, self.services.control, self.inside)
-        self._note_clock("store", self.store.ahead)
         return store.judge(self.store)
 
     async def _cache(self) -> Sequence[Line]:
@@ -187,23 +187,32 @@ class _Host:
         return queues.judge_orphans(await unexplained(self.services.stores))
 
     async def _clocks(self) -> Sequence[Line]:
-        self._note_clock("edge", self.public.ready.ahead)
-        for process in self.processes:
-            self._note_clock(process.name, process.ahead)
-        for each in self.databases:
-            if each.standing is not None:
-                self._note_clock(f"database {each.name}", each.standing.ahead)
-        return clocks.judge(self.ahead)
+        asks = []
+        if self.public.good(self.public.api):
+            asks.append(("edge", f"{self.public.api.value}/health/ready", self.public.trust))
+        if self.store is not None and not self.store.broken:
+            url = self.settings.store.endpoint + store.HEALTH[self.store.kind]
+            asks += [("store", url, trusting(self.settings.store.ca))] * _CLOCKS_OF_STORE
+        found = await asyncio.gather(*(clocks.ask(*each, self.seconds) for each in asks))
+        # Hosts tell their time once a part, however often they were asked.
+        told = {(each.part, each.host): each for each in found if each is not None}
+        return clocks.judge(
+            [
+                *(Clock(e.name, e.ahead) for e in self.processes if e.ahead is not None),
+                *told.values(),
+                *(
+                    Clock(f"database {e.name}", e.standing.ahead, whose(e.standing.address))
+                    for e in self.databases
+                    if e.standing is not None
+                ),
+            ]
+        )
 
     async def _versions(self) -> Sequence[Line]:
         releases = {each.name: each.version for each in self.processes if each.version}
         if self.public.ready.version:
             releases["api"] = self.public.ready.version
         return versions.judge(releases, [e.schema for e in self.databases if e.schema is not None])
-
-    def _note_clock(self, name: str, ahead: float | None) -> None:
-        if ahead is not None:
-            self.ahead[name] = ahead
 
     def _need_databases(self) -> None:
         usable = [e for e in self.databases if e.standing is not None and not e.no_writes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from appliance.doctor import clocks, transfer, versions
+from appliance.doctor.clocks import Clock
 from appliance.doctor.notes import Notes, Options
 from appliance.doctor.origins import Origin
 from appliance.doctor.public import Public
@@ -37,7 +38,7 @@ async def examine(options: Options, notes: Notes) -> None:
 
     async def compare_clocks() -> Sequence[Line]:
         ahead = public.ready.ahead
-        return clocks.judge({} if ahead is None else {"api": ahead})
+        return clocks.judge([] if ahead is None else [Clock("api", ahead, "outside")])
 
     async def compare_versions() -> Sequence[Line]:
         version = public.ready.version

@@ -10,9 +10,9 @@ from appliance.domain.errors import Problem
 from appliance.objects.control import ObjectControl
 from appliance.settings import ObjectStore
 
-__all__ = ["StoreFacts", "judge", "look"]
+__all__ = ["HEALTH", "StoreFacts", "judge", "look"]
 
-_HEALTH = {"minio": "/minio/health/live", "seaweedfs": "/healthz"}
+HEALTH = {"minio": "/minio/health/live", "seaweedfs": "/healthz"}
 _QUORUM = "/minio/health/cluster"
 
 
@@ -26,12 +26,11 @@ class StoreFacts:
     broken: str = ""
     refused: str = ""
     quorum: tuple[int, str] | None = None
-    ahead: float | None = None
 
 
 async def look(store: ObjectStore, control: ObjectControl, web: Web) -> StoreFacts:
     try:
-        health = await web.ask("GET", store.endpoint + _HEALTH[store.kind])
+        health = await web.ask("GET", store.endpoint + HEALTH[store.kind])
         if health.status != 200:
             return StoreFacts(store.kind, f"its health is answered {health.status}")
         quorum = None
@@ -45,7 +44,7 @@ async def look(store: ObjectStore, control: ObjectControl, web: Web) -> StoreFac
         await control.ping()
     except Problem as problem:
         refused = f"{problem} ({problem.code})"
-    return StoreFacts(store.kind, "", refused, quorum, health.ahead)
+    return StoreFacts(store.kind, "", refused, quorum)
 
 
 def judge(found: StoreFacts) -> list[Line]:

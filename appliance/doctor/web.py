@@ -16,7 +16,7 @@ from yarl import URL
 
 from appliance import __version__
 
-__all__ = ["BROKEN", "Answer", "Web", "opened", "reason"]
+__all__ = ["BROKEN", "Answer", "Web", "ahead_of", "opened", "reason"]
 
 _PROMPT = 1.0  # seconds: a slower answer tells too little of the clock
 BROKEN = (aiohttp.ClientError, OSError, TimeoutError, asyncio.TimeoutError)
@@ -54,8 +54,7 @@ class Web:
             took = time.time() - began
             raw = await response.read()
             found = {name.lower(): value for name, value in response.headers.items()}
-            date = found.get("date", "") if took < _PROMPT else ""
-            return Answer(response.status, found, raw, _ahead(date, began + took / 2))
+            return Answer(response.status, found, raw, ahead_of(found.get("date", ""), began, took))
 
 
 @asynccontextmanager
@@ -70,10 +69,13 @@ async def opened(tls: ssl.SSLContext, seconds: float) -> AsyncIterator[Web]:
         yield Web(session)
 
 
-def _ahead(date: str, now: float) -> float | None:
+def ahead_of(date: str, began: float, took: float) -> float | None:
+    """Of a Date header, of an answer that took so many seconds from `began`, a Unix time."""
+    if took >= _PROMPT:
+        return None
     try:
         # Cut to whole seconds: half a second is what is lost on average.
-        return parsedate_to_datetime(date).timestamp() + 0.5 - now
+        return parsedate_to_datetime(date).timestamp() + 0.5 - began - took / 2
     except ValueError:
         return None
 

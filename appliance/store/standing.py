@@ -17,7 +17,8 @@ __all__ = ["Standby", "Standing", "ask"]
 
 _SELF = """
 select extract(epoch from clock_timestamp())::float8, pg_is_in_recovery(),
-       current_setting('synchronous_standby_names'), current_setting('server_version')"""
+       current_setting('synchronous_standby_names'), current_setting('server_version'),
+       coalesce(host(inet_server_addr()), '')"""
 # Only who may read all statistics sees more than that there is one.
 _STANDBYS = """
 select coalesce(application_name, ''), coalesce(state, ''), coalesce(sync_state, ''),
@@ -39,13 +40,15 @@ class Standby:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`ahead`: seconds by which its clock is before ours. `synchronous`: the setting
-    synchronous_standby_names; empty where no COMMIT waits for anybody."""
+    synchronous_standby_names; empty where no COMMIT waits for anybody. `address`: the server's own,
+    also behind a balancer; "" by a socket in a folder."""
 
     version: str
     replica: bool
     ahead: float
     synchronous: str
     standbys: tuple[Standby, ...]
+    address: str = ""
 
 
 async def ask(database: Database, seconds: float) -> Standing:
@@ -65,10 +68,10 @@ async def ask(database: Database, seconds: float) -> Standing:
             found = await (await conn.execute(_SELF)).fetchone()
             now = (began + time.time()) / 2
             assert found is not None, "a select without a table has one row"
-            clock, replica, synchronous, version = found
+            clock, replica, synchronous, version, address = found
             rows = [] if replica else await (await conn.execute(_STANDBYS)).fetchall()
     except psycopg.Error as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise DatabaseUnavailable(why) from error
     standbys = tuple(Standby(*row) for row in rows)
-    return Standing(version.split()[0], replica, clock - now, synchronous, standbys)
+    return Standing(version.split()[0], replica, clock - now, synchronous, standbys, address)

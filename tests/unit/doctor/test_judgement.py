@@ -24,6 +24,7 @@ from appliance.doctor import (
     transfer,
     versions,
 )
+from appliance.doctor.clocks import Clock
 from appliance.doctor.codes import Level
 from appliance.doctor.origins import Certificate, Origin, OriginFacts
 from appliance.doctor.report import Line, Unexaminable
@@ -135,29 +136,89 @@ def test_downloads_may_be_bound_to_a_cookie_so_a_star_is_not_enough() -> None:
     assert codes(cors.judge([replace(facts, headers=headers | {star: "*"})])) == ["cors.download"]
 
 
+def hosts(**ahead: float) -> list[Clock]:
+    """Each part on a host of its own."""
+    return [Clock(name, seconds, name) for name, seconds in ahead.items()]
+
+
+def on(host: str, *parts: str, ahead: float = 0.0) -> list[Clock]:
+    return [Clock(part, ahead, host) for part in parts]
+
+
+OWN = ("gateway 0", "gateway 1", "worker")
+
+
 @pytest.mark.parametrize(
-    ("ahead", "expected"),
+    ("told", "expected"),
     [
-        ({"api": 0.4}, []),
-        ({"api": -600.0}, [("clock.far-off", "this machine or api")]),
-        ({"a": 1.9, "b": -0.3, "c": 0.1}, []),
-        ({"a": 30.0, "b": 0.0, "c": 0.1}, [("clock.off", "a")]),
-        ({"a": -600.0, "b": 0.0, "c": 0.1}, [("clock.far-off", "a")]),
-        ({"a": 600.0, "b": 600.3, "c": 599.8}, [("clock.far-off", "this machine")]),
+        (hosts(api=0.4), []),
+        (hosts(api=-600.0), [("clock.far-off", "this machine or api")]),
+        (hosts(api=30.0), [("clock.off", "this machine or api")]),
+        (hosts(a=1.9, b=-0.3, c=0.1), []),
+        (hosts(a=30.0, b=0.0, c=0.1), [("clock.off", "a")]),
+        (hosts(a=-600.0, b=0.0, c=0.1), [("clock.far-off", "a")]),
+        (hosts(a=600.0, b=600.3, c=599.8), [("clock.far-off", "this machine")]),
+        (hosts(a=600.0, b=-600.0), [("clock.far-off", "this machine or a or b")]),
     ],
 )
-def test_the_clock_of_the_most_is_right(
-    ahead: dict[str, float], expected: list[tuple[str, str]]
-) -> None:
-    lines = clocks.judge(ahead)
-    found = [(line.code, line.subject) for line in lines if line.level is not Level.OK]
-    assert found == expected
+def test_the_clock_of_the_most_is_right(told: list[Clock], expected: list[tuple[str, str]]) -> None:
+    lines = clocks.judge(told)
+    assert [(line.code, line.subject) for line in lines if line.level is not Level.OK] == expected
     assert expected or codes(lines) == ["clock.ok"]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        # Of three hosts this one is ahead; the most parts that tell their time are on it.
+        (
+            [
+                *on("", *OWN),
+                *on("c1", "edge", "database a", ahead=-600),
+                *on("c2", "store", ahead=-600),
+            ],
+            [("clock.far-off", "this machine")],
+        ),
+        # Another one is ahead, and holds the floating address and the primary.
+        (
+            [
+                *on("", *OWN, "store"),
+                *on("c2", "store"),
+                *on("c3", "edge", "database a", ahead=600),
+            ],
+            [("clock.far-off", "edge, database a")],
+        ),
+        # Everything that is elsewhere is on one host: its word against this one's.
+        (
+            [*on("", *OWN), *on("c1", "edge", "store", "database a", ahead=-600)],
+            [("clock.far-off", "this machine or edge, store, database a")],
+        ),
+        # One process of this host has a clock of its own, and the host's is right.
+        (
+            [
+                *on("", *OWN, "edge"),
+                *on("", "gateway 2", ahead=-20),
+                *on("c1", "store"),
+                *on("c2", "database a"),
+            ],
+            [("clock.off", "gateway 2")],
+        ),
+        # One machine; the doctor alone has a clock of its own.
+        (
+            on("", *OWN, "edge", "store", "database a", ahead=600),
+            [("clock.far-off", "this machine")],
+        ),
+        (on("", "worker", ahead=600), [("clock.far-off", "this machine or worker")]),
+    ],
+)
+def test_a_host_has_one_voice(told: list[Clock], expected: list[tuple[str, str]]) -> None:
+    found = [(line.code, line.subject) for line in clocks.judge(told)]
+    assert found == expected
 
 
 def test_no_clock_is_no_answer() -> None:
     with pytest.raises(Unexaminable):
-        clocks.judge({})
+        clocks.judge([])
 
 
 STANDBY = Standby("c2", "streaming", "quorum", 0)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from appliance.support.redaction import SHORTEST
-from appliance.support.shapes import SECRET_VALUE
+from appliance.support.shapes import KEY_VALUE, SECRET_VALUE
 
 __all__ = ["addresses_in", "secrets_in", "secrets_of_files"]
 
@@ -24,7 +24,15 @@ _USER = re.compile(r"[a-z][a-z0-9+.-]*://([^\s/@\"'<>]+)@", re.IGNORECASE)
 _CONNINFO = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s\"']+))")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
-_HARMLESS = re.compile(r"/.*|\d+|true|false|none|null|yes|no|off|\[redacted.*", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"/.*|\d+|true|false|none|null|yes|no|off|\[redacted.*|signature|password|secret|token",
+    re.IGNORECASE,
+)
+_OTHER_KEY = re.compile(r"(?i:[_-](?:key|kek|jwt))[\"']?\s*[=:]\s*[\"']?(?P<value>[\w+/=:-]{16,})")
+_URL = re.compile(r"(?i:url)[\"']?\s*[=:]\s*[\"']?https?://[^\s/\"'<>]+(?P<rest>/[^\s\"'<>]+)")
+_OPAQUE = re.compile(
+    r"(?=.*\d|.*[a-z].*[A-Z]|.*[A-Z].*[a-z])[\w.:+/=%-]{16,}"
+)  # no word of a language
 _PEM_LINE = 32  # characters; a shorter last line of a key tells nothing
 
 
@@ -62,8 +70,10 @@ def _of_json(found: Any, name: str = "") -> Iterator[str]:
             yield from _of_json(each, name)
     elif isinstance(found, str):
         yield from _of_text(found)
-        if SECRET_VALUE.fullmatch(f"{name}=x") and not _HARMLESS.fullmatch(found):
-            yield found
+        if not _HARMLESS.fullmatch(found):
+            yield from _of_text(f"{name}={json.dumps(found)}")
+            if SECRET_VALUE.search(f"{name}=x"):
+                yield found
 
 
 def _of_text(text: str) -> Iterator[str]:
@@ -77,11 +87,17 @@ def _of_text(text: str) -> Iterator[str]:
             yield unquote(each)
     for quoted, bare in _CONNINFO.findall(text):
         yield re.sub(r"\\(.)", r"\1", quoted) or bare
-    for match in SECRET_VALUE.finditer(text):
-        value = match["value"].strip("\"'")
-        if not _HARMLESS.fullmatch(value):
-            yield value
-            yield from _decoded(value)
+    for pattern in (SECRET_VALUE, KEY_VALUE):
+        for match in pattern.finditer(text):
+            value = match["value"].strip("\"'")
+            if not _HARMLESS.fullmatch(value):
+                yield value
+                yield from _decoded(value)
+    for match in _OTHER_KEY.finditer(text):
+        if _OPAQUE.fullmatch(match["value"]) and not _HARMLESS.fullmatch(match["value"]):
+            yield match["value"]
+    for match in _URL.finditer(text):
+        yield from filter(_OPAQUE.fullmatch, re.split(r"[/?&=]", match["rest"]))
 
 
 def _decoded(value: str) -> Iterator[str]:

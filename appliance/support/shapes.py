@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["SECRET_VALUE", "SHAPES", "Shape", "mark"]
+__all__ = ["KEY_VALUE", "SECRET_VALUE", "SHAPES", "Shape", "mark"]
 
 _NAME = (
-    r"(?:passw(?:or)?d|passphrase|secret|credential|private[_-]?key|api[_-]?key"
+    r"(?:passw(?:or)?d|passphrase|secret|credentials?|private[_-]?key|api[_-]?key"
     r"|access[_-]?key|kms[_-]?key|encryption[_-]?key|signature|webhook|auth_pass|masterauth"
     r"|requirepass|sentinel-pass|pgpass|cookie|token|jwt)(?:[_-]?(?:id|key|hash|value))?"
 )
@@ -26,6 +26,12 @@ SECRET_VALUE = re.compile(
     rf"|^\s*[\w.-]{{0,40}}?(?i:{_NAME})[ \t]+|\bAUTH +)(?P<value>{_VALUE})"
 )
 """A name that says that a secret follows, and what follows."""
+KEY_VALUE = re.compile(
+    rf"(?:\b[A-Z][A-Z0-9_]{{0,60}}_KE[KY]|(?i:routing|service|signing|user)[_-]?(?i:key))"
+    rf"(?:\\?[\"'])?\s*[=:]\s*(?![\"']?(?:/|\d+\b(?!-)|\[redacted))(?P<value>{_VALUE})"
+)
+"""As many keys are named in the environment and by receivers of alerts. Their files' names, and
+numbers, are none."""
 _WORD = r"""(?:'[^'\n]*'|"[^"\n]*"|[^\s'"\\]+)"""
 
 
@@ -53,9 +59,10 @@ def _shape(kind: str, pattern: str, keep: str = "", flags: int = 0) -> Shape:
 
 def _in_its_quotes(found: re.Match[str]) -> str:
     """JSON stays JSON."""
-    quote = re.match(r"\\?[\"']", found[2])
+    quote = re.match(r"\\?[\"']", found["value"])
     around = quote[0] if quote else ""
-    return f"{found[1]}{around}{mark('password')}{around}"
+    before = found[0].removesuffix(found["value"])
+    return f"{before}{around}{mark('password')}{around}"
 
 
 _I, _S, _M = re.IGNORECASE, re.DOTALL, re.MULTILINE
@@ -105,9 +112,10 @@ SHAPES = (
     _shape("password", r"\b(PASSWORD\s+)'[^'\n]*'", r"\1", _I),
     Shape(
         "password",
-        re.compile(rf"((?i:{_NAME})(?:\\?[\"'])?\s*[=:]\s*)(?!\[redacted)({_VALUE})"),
+        re.compile(rf"((?i:{_NAME})(?:\\?[\"'])?\s*[=:]\s*)(?!\[redacted)(?P<value>{_VALUE})"),
         _in_its_quotes,
     ),
+    Shape("password", KEY_VALUE, _in_its_quotes),
     # NAME VALUE, as Redis's and keepalived's settings have it.
     _shape(
         "password",

@@ -106,9 +106,10 @@ _KEEPALIVED = _words(
     "advert_int garp_master_refresh unicast_src_ip unicast_peer virtual_ipaddress "
     "track_script stowbay_edge"
 )
-_MINIO = _words(
+_STORE = _words(
     "MINIO_VOLUMES MINIO_OPTS MINIO_API_ROOT_ACCESS MINIO_KMS_AUTO_ENCRYPTION MINIO_BROWSER "
-    "MINIO_SITE_REGION MINIO_API_STALE_UPLOADS_EXPIRY MINIO_PROMETHEUS_AUTH_TYPE"
+    "MINIO_UPDATE MINIO_CALLHOME_ENABLE MINIO_SITE_REGION MINIO_API_STALE_UPLOADS_EXPIRY "
+    "MINIO_PROMETHEUS_AUTH_TYPE WEED_GRPC_CA"
 )
 _PROMETHEUS = _words(
     "global scrape_interval scrape_timeout evaluation_interval external_labels cluster "
@@ -130,7 +131,7 @@ _HOST = (
     Source("config", "etc/stowbay/edge/nginx.conf", Kind.DIRECTIVES, _NGINX),
     Source("config", "etc/stowbay/firewall.nft", Kind.TEXT),
     Source("config", "etc/stowbay/redis/redis.conf", Kind.DIRECTIVES, _REDIS),
-    Source("config", "etc/stowbay/store/minio.env", Kind.DIRECTIVES, _MINIO),
+    Source("config", "etc/stowbay/store/store.env", Kind.DIRECTIVES, _STORE),
     Source("config", "etc/patroni/*.yml", Kind.DIRECTIVES, _PATRONI),
     Source("config", "etc/haproxy/haproxy.cfg", Kind.DIRECTIVES, _HAPROXY),
     Source("config", "etc/keepalived/keepalived.conf", Kind.DIRECTIVES, _KEEPALIVED),

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from appliance.cli.admin import admin
-from appliance.support.collect import collect
+from appliance.support.collect import _redactor, collect
+from appliance.support.gather import _journal_line
 from appliance.support.sources import installation
 
 SINCE = datetime.now(UTC) - timedelta(hours=1)
@@ -35,7 +36,7 @@ def host(tmp_path: Path) -> Path:
             "bind 10.77.0.11 127.0.0.1\ntls-port 6379\nmasterauth word-of-redis\n"
             f"user default on #{'0a' * 32} ~*\nmaxmemory 64mb\n"
         ),
-        "etc/stowbay/store/minio.env": (
+        "etc/stowbay/store/store.env": (
             "MINIO_ROOT_USER=root-user\nMINIO_ROOT_PASSWORD=word-of-root\nMINIO_BROWSER=off\n"
         ),
         "etc/patroni/shard1.yml": (
@@ -76,6 +77,7 @@ def test_a_host_of_a_cluster(host: Path) -> None:
     assert files["config/etc_patroni_shard1.yml"] == (
         "scope: shard1\nrestapi:\n  listen: 10.77.0.11:8008\n"
     )
+    assert files["config/etc_stowbay_store_store.env"] == "MINIO_BROWSER=off\n"
     assert "server c1 10.77.0.11:6379 ssl check" in files["config/etc_haproxy_haproxy.cfg"]
     log = files["logs/var_log_nginx_nginx-error.log"]
     assert 'upstream: "https://10.77.0.11:9000/b/k?[redacted:query]"' in log
@@ -88,6 +90,42 @@ def test_a_host_of_a_cluster(host: Path) -> None:
     missing = {each["source"]: each["why"] for each in told["left_out"]}
     assert missing[str(host / "etc/prometheus/prometheus.yml")] == "it is not there"
     assert any(source.startswith("doctor and figures") for source in missing), "settings are empty"
+
+
+def test_what_a_host_of_seaweedfs_or_of_the_alerts_leaks(tmp_path: Path) -> None:
+    """Into the journal, which has it as its unit printed it."""
+    store = tmp_path / "etc/stowbay/store/store.env"
+    alerts = tmp_path / "etc/prometheus/alertmanager.yml"
+    for path in (store, alerts):
+        path.parent.mkdir(parents=True)
+    store.write_text(
+        "WEED_JWT_SIGNING_KEY=volume-word\nWEED_JWT_FILER_SIGNING_READ_KEY=filer-word\n"
+        "WEED_S3_SSE_KEK=5a5a77\nWEED_GRPC_CA=/etc/stowbay/pki/ca.pem\n"
+        "WEED_GRPC_S3_KEY=/etc/stowbay/pki/store/key.pem\n"
+    )
+    hook = "https://hooks.example.com/services/T0A/B0B/AbCdEfGhIjKlMnOpQrStUvWx"
+    alerts.write_text(
+        f'receivers:\n  - {{"name": "o", "slack_configs": [{{"api_url": "{hook}"}}],'
+        ' "pagerduty_configs": [{"routing_key": "pager-word"}]}\n'
+    )
+    secrets = ["volume-word", "filer-word", "5a5a77", "AbCdEfGhIjKlMnOpQrStUvWx", "pager-word"]
+    place = installation(tmp_path / "etc/stowbay/stowbay.json")
+    printed = {
+        "__REALTIME_TIMESTAMP": "4070908800000000", "_SYSTEMD_UNIT": "stowbay-store.service",
+        "MESSAGE": f"panic: bad seal {secrets[0]} {secrets[1]} 0x{secrets[2]}; post {hook}: 404, "
+        f"{secrets[4]}; /etc/stowbay/pki/store/key.pem",
+    }  # fmt: skip
+    text = _journal_line(json.dumps(printed))
+    assert all(each in text for each in secrets)
+    kept = _redactor(place).redact(text).text
+    assert not any(each in kept for each in secrets)
+    assert "stowbay-store.service" in kept and "/etc/stowbay/pki/store/key.pem" in kept
+    assert "https://hooks.example.com/services/T0A/B0B/[redacted:known-secret]: 404" in kept
+    output = tmp_path / "bundle.tar.gz"
+    collect(tmp_path / "etc/stowbay/stowbay.json", output, SINCE, doctor=False)
+    files = unpacked(output)
+    assert files["config/etc_stowbay_store_store.env"] == "WEED_GRPC_CA=/etc/stowbay/pki/ca.pem\n"
+    assert not any(each in "".join(files.values()) for each in secrets)
 
 
 def test_the_two_kinds_are_told_apart(tmp_path: Path) -> None:

@@ -132,6 +132,10 @@ GOES = {
     "a user without a password": ("https://00ffee@host/", "00ffee"),
     "a DSN": ("host=h user=u password='00ff ee' sslmode=x", "00ff"),
     "a setting": ("MINIO_ROOT_PASSWORD=00ffee", "00ffee"),
+    "a key in the environment": ("WEED_JWT_FILER_SIGNING_KEY=00ffee", "00ffee"),
+    "a key of keys": ("found WEED_S3_SSE_KEK=00ffee here", "00ffee"),
+    "a receiver's key": ('{"routing_key": "00ff ee"}', "00ff"),
+    "a receiver's credentials": ('{"authorization_of": {"credentials": "00ffee"}}', "00ffee"),
     "a quoted setting": ('secret_key: "00ff, ee"', "00ff"),
     "JSON": ('{"secret_key": "00ff\\"ee", "b": 1}', "ee"),
     "JSON in JSON": ('{"event": "{\\"password\\": \\"00ffee\\"}"}', "00ffee"),
@@ -185,6 +189,10 @@ STAYS = [
     "listening on 127.0.0.1:8081 and [::1]:8081, version 3.0.11",
     "18:04:59 up 3 days, load average: 0.11, 0.14, 0.20",
     "keys rotate: the ring has 2 keys",
+    "WEED_GRPC_MASTER_KEY=/etc/stowbay/pki/store/key.pem",
+    "ETCD_PEER_KEY_FILE=/etc/stowbay/pki/etcd/key.pem",
+    "object_key: ab/0123456789abcdef, cache key: 17, service_key: 12",
+    'stowbay_rows{primary_key="id"} 3.0',
 ]
 
 

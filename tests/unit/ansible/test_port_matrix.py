@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -85,8 +86,6 @@ def test_a_shard_brings_its_own_ports_to_its_own_group_only() -> None:
 def test_a_rule_lets_in_exactly_its_groups(
     host: str, service: str, groups: tuple[str, ...]
 ) -> None:
-    from ipaddress import ip_network
-
     rule = rules(host)[service]
     allowed = {str(ip) for net in rule["v4"] for ip in ip_network(net)}
     assert allowed == sources(*groups)
@@ -103,6 +102,29 @@ def test_what_a_group_does_not_serve_it_does_not_open() -> None:
 def test_anywhere_is_one_word_and_admins_are_their_network() -> None:
     assert rules("edge1")["api"]["v4"] == rules("edge1")["api"]["v6"] == ["any"]
     assert rules("edge1")["ssh"]["v4"] == ["10.9.0.0/24"]
+
+
+@pytest.mark.parametrize("service", ["api", "upload", "download"])
+def test_who_asks_the_public_name_from_within_is_let_in(service: str) -> None:
+    """Each edge, and the doctor on gateways and workers, wherever clients are."""
+    given = {**NETWORKS, "clients": ["10.20.0.0/16"]}
+    found = ports.firewall_rules(opened("edge1"), APART, ADDRESSES, given)
+    allowed = next(rule["v4"] for rule in found if rule["service"] == service)
+    networks = [ip_network(each) for each in allowed]
+    inside = {
+        host
+        for host, address in ADDRESSES.items()
+        if any(ip_address(address) in each for each in networks)
+    }
+    assert inside == {host for group in ("edge", "gateway", "worker") for host in APART[group]}
+    assert ip_network("10.20.0.0/16") in networks
+
+
+def test_the_figures_of_a_store_have_a_port_only_where_they_need_one() -> None:
+    def names(kind: str) -> set[str]:
+        return {row["service"] for row in opened("objectstore1", objectstore_kind=kind)}
+
+    assert names("seaweedfs") - names("minio") == {"store control", "store figures"}
 
 
 def test_overlapping_sources_become_one() -> None:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from appliance import settings
+from appliance.doctor import host
 from appliance.doctor.codes import Level
 from appliance.doctor.examination import Options, examine
 from appliance.doctor.report import Line, Report
@@ -44,8 +45,9 @@ def doctor(
 ) -> None:
     """Look at everything and say what is wrong.
 
-    On a host with the settings file, or from anywhere with --url. A small file is put and fetched,
-    and removed again. Exit code: 0 all is well, 3 something to look at, 4 something is broken.
+    On a host, or from anywhere with --url. A small file is put and fetched, and removed again. A
+    host of a cluster without the settings file tells of its clock, certificates and backups only.
+    Exit code: 0 all is well, 3 something to look at, 4 something is broken.
     """
     if (user or password_file) and not (url and user):
         raise click.UsageError("--user and --password-file go with --url")
@@ -63,7 +65,8 @@ def doctor(
         password=password(password_file, "Password") if user else "",
         config=config,
     )
-    report = asyncio.run(examine(None if url else settings.load(config), options))
+    read = None if url or host.is_alone(config) else settings.load(config)
+    report = asyncio.run(examine(read, options))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:

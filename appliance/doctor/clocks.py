@@ -23,7 +23,7 @@ from appliance.doctor.web import ahead_of
 
 __all__ = [
     "FAR", "HERE", "OFF", "Clock", "TimeService", "ask", "judge", "judge_service",
-    "look_at_service", "whose",
+    "look_at_service", "time_service", "whose",
 ]  # fmt: skip
 
 OFF = 2.0  # as the alert ClockOffset
@@ -189,6 +189,10 @@ async def _said(*command: str) -> str:
     finally:
         if process.returncode is None:
             process.kill()
+
+
+async def time_service() -> list[Line]:
+    return judge_service(await look_at_service())
 
 
 def judge_service(found: TimeService) -> list[Line]:

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from appliance import __version__
-from appliance.doctor import from_host, from_outside
+from appliance.doctor import from_alone, from_host, from_outside
 from appliance.doctor.notes import Notes, Options
 from appliance.doctor.report import Check, Line, Report, Whence
 from appliance.doctor.report import worst as worst_of
@@ -22,7 +22,8 @@ _ORDER = {check.value: place for place, check in enumerate(Check)}
 
 
 async def examine(settings: Settings | None, options: Options) -> Report:
-    """With settings from the host that they are of, else from outside by `options.url`.
+    """With settings from the host that they are of; from outside by `options.url`; with neither
+    what the host by itself tells.
 
     The entry for whoever wants the report: it raises LocalFault for a CA that can't be read, and
     nothing for what is wrong with the system.
@@ -31,10 +32,12 @@ async def examine(settings: Settings | None, options: Options) -> Report:
     notes = Notes(options.seconds)
     if settings is not None:
         await from_host.examine(settings, options, notes)
-    else:
+    elif options.url:
         await from_outside.examine(options, notes)
+    else:
+        await from_alone.examine(options, notes)
     return Report(
-        whence=Whence.OUTSIDE if settings is None else Whence.HOST,
+        whence=Whence.OUTSIDE if options.url else Whence.HOST,
         version=__version__,
         at=at,
         seconds=round(time.monotonic() - began, 3),

@@ -85,7 +85,7 @@ class _Host:
             run(Check.CACHE, self._cache),
             run(Check.GATEWAYS, self._gateways),
             run(Check.WORKER, self._worker),
-            run(Check.TIME_SERVICE, self._time_service),
+            run(Check.TIME_SERVICE, clocks.time_service),
             run(Check.CERTIFICATES, self._certificates),
             run(Check.BACKUP, self._backup),
         )
@@ -141,19 +141,11 @@ class _Host:
         self.processes += found
         return processes.judge_worker(found)
 
-    async def _time_service(self) -> Sequence[Line]:
-        return clocks.judge_service(await clocks.look_at_service())
-
     async def _certificates(self) -> Sequence[Line]:
-        folder = host.places(self.config, self.settings.public_ca).certificates
-        found = await asyncio.to_thread(host.look_at_certificates, folder)
-        return host.judge_certificates(found, datetime.now(UTC))
+        return await host.certificates(self.config, self.settings.public_ca)
 
     async def _backup(self) -> Sequence[Line]:
-        found = await asyncio.to_thread(
-            host.look_at_backup, host.places(self.config, self.settings.public_ca)
-        )
-        return host.judge_backup(found, datetime.now(UTC))
+        return await host.backup(self.config, self.settings.public_ca)
 
     async def _transfer(self) -> Sequence[Line]:
         self._need_databases()

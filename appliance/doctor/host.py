@@ -6,10 +6,11 @@ own figures); on one machine the certificates lie beside the public authority.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,11 +20,13 @@ from appliance.doctor.origins import expiry
 from appliance.doctor.report import Line, Unexaminable, line
 
 __all__ = [
-    "BackupFacts", "Leaf", "Places", "judge_backup", "judge_certificates", "look_at_backup",
-    "look_at_certificates", "places",
+    "BackupFacts", "Leaf", "Places", "backup", "certificates", "is_alone", "judge_backup",
+    "judge_certificates", "look_at_backup", "look_at_certificates", "places",
 ]  # fmt: skip
 
+_PLACES = "figures.json"
 _MARK = ".stowbay-backup-place"  # as the role backup writes it
+_OF_EXT4 = "lost+found"  # in the root of each such volume, as old as that
 _OLD = timedelta(hours=26)  # a night's backup, and two hours more
 _FEW = 10_000  # entries looked at; the newest of more is told by their folders
 
@@ -52,13 +55,28 @@ class BackupFacts:
 
 def places(config: Path, public_ca: str) -> Places:
     """`config`: the settings file; `public_ca`: as it says."""
-    told = config.with_name("figures.json")
+    told = config.with_name(_PLACES)
     try:
         return msgspec.json.decode(told.read_bytes(), type=Places)
     except FileNotFoundError:
         return Places(certificates=str(Path(public_ca).parent) if public_ca else "")
     except (OSError, msgspec.DecodeError) as error:
         raise Unexaminable(f"{told}: {error}") from error
+
+
+def is_alone(config: Path) -> bool:
+    """A host of a cluster that has no settings file: neither a gateway nor a worker is on it."""
+    return not config.exists() and config.with_name(_PLACES).is_file()
+
+
+async def certificates(config: Path, public_ca: str) -> Sequence[Line]:
+    found = await asyncio.to_thread(look_at_certificates, places(config, public_ca).certificates)
+    return judge_certificates(found, datetime.now(UTC))
+
+
+async def backup(config: Path, public_ca: str) -> Sequence[Line]:
+    found = await asyncio.to_thread(look_at_backup, places(config, public_ca))
+    return judge_backup(found, datetime.now(UTC))
 
 
 def look_at_certificates(folder: str) -> list[Leaf]:
@@ -126,6 +144,8 @@ def look_at_backup(found: Places) -> BackupFacts:
 def _newest(place: Path) -> datetime | None:
     times: list[float] = []
     for folder, folders, files in os.walk(place):
+        if Path(folder) == place and _OF_EXT4 in folders:
+            folders.remove(_OF_EXT4)
         for name in (*files, *folders):
             if name == _MARK:
                 continue

@@ -17,7 +17,7 @@ _ORDER = list(Level)
 
 
 class Whence(StrEnum):
-    HOST = "host"  # with the settings file
+    HOST = "host"  # with the settings file, where there is one
     OUTSIDE = "outside"  # with a URL alone
 
 

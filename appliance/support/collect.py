@@ -13,6 +13,7 @@ import msgspec
 
 import appliance
 from appliance.doctor.examination import Options, examine
+from appliance.doctor.host import is_alone
 from appliance.settings import Settings, load
 from appliance.support import gather, known
 from appliance.support.archive import write_archive
@@ -42,10 +43,10 @@ def collect(settings_file: Path, output: Path, since: datetime, *, doctor: bool)
     place = installation(settings_file)
     bundle = Bundle(_redactor(place))
     settings, problem = _settings(settings_file)
-    if doctor:
-        bundle.take([_doctor(settings, settings_file) if settings else problem])
-    elif settings is None:
+    if settings is None:
         bundle.take([problem])
+    if doctor and (settings or is_alone(settings_file)):
+        bundle.take([_doctor(settings, settings_file)])
     bundle.take(gather.files(place, since))
     bundle.take(gather.figures(_pages(settings, place)))
     bundle.take(gather.commands(place))
@@ -78,7 +79,7 @@ def _settings(settings_file: Path) -> tuple[Settings | None, LeftOut]:
         return None, LeftOut(source, f"the settings are wrong: {error}")
 
 
-def _doctor(settings: Settings, settings_file: Path) -> Raw | LeftOut:
+def _doctor(settings: Settings | None, settings_file: Path) -> Raw | LeftOut:
     async def asked() -> bytes:
         async with asyncio.timeout(_DOCTOR_SECONDS):
             report = await examine(settings, Options(config=settings_file))

@@ -31,6 +31,26 @@ def test_a_healthy_host(host):
     assert expected <= {line["code"] for line in lines}
 
 
+def test_a_host_without_settings_tells_what_it_can(host):
+    """This one has them; they are hidden from the doctor."""
+    folder = "/run/stowbay-test-doctor"
+    host.check_output(f"mkdir {folder} && ln -s /etc/stowbay/figures.json {folder}/")
+    try:
+        told = host.run(f"STOWBAY_CONFIG={folder}/stowbay.json stowbay-admin doctor --json")
+    finally:
+        host.check_output(f"rm -r {folder}")
+    assert told.rc in (0, 3), told.stdout
+    report = json.loads(told.stdout)
+    found = {line["code"] for line in report["lines"]} - LACKS
+    assert "certificates.ok" in found
+    in_backup = (
+        host.ansible.get_variables()["inventory_hostname"]
+        in (host.ansible.get_variables()["groups"]["backup"])
+    )
+    assert bool(found & {"backup.ok", "backup.none"}) == in_backup
+    assert {each["check"] for each in report["unexamined"]} >= {"store", "database", "transfer"}
+
+
 def test_what_goes_to_support_holds_no_secret(host):
     """Of the vault's secrets; the folder is the operator's alone."""
     archive = "/run/stowbay-test-support.tar.gz"

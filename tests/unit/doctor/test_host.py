@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from appliance.cli.admin import admin
 from appliance.doctor import host
-from appliance.doctor.report import Unexaminable
+from appliance.doctor.report import Check, Unexaminable
 from appliance.machine.pki import keep_certificates
+from appliance.support.collect import collect
+from tests.unit.support.test_collect import unpacked
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -55,3 +60,63 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "figures.json").write_text("{")
     with pytest.raises(Unexaminable, match=r"figures\.json"):
         host.places(tmp_path / "stowbay.json", "")
+
+
+def test_what_ext4_makes_is_no_backup(tmp_path: Path) -> None:
+    (tmp_path / ".stowbay-backup-place").touch()
+    (tmp_path / "lost+found").mkdir()
+    found = host.Places(backup_place=str(tmp_path))
+    assert host.look_at_backup(found).newest is None
+    os.utime(tmp_path / "lost+found", (2e9, 2e9))
+    (tmp_path / "base").write_text("x")
+    os.utime(tmp_path / "base", (1.7e9, 1.7e9))
+    assert host.look_at_backup(found).newest == datetime.fromtimestamp(1.7e9, UTC)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Path:
+    """The settings that a host with neither a gateway nor a worker lacks, in its /etc/stowbay."""
+    kept = keep_certificates(tmp_path / "made", datetime.now(UTC))
+    leaf = tmp_path / "pki" / "etcd" / "cert.pem"
+    leaf.parent.mkdir(parents=True)
+    leaf.write_bytes(kept.server.read_bytes())
+    (tmp_path / "backup").mkdir()
+    told = {"certificates": str(tmp_path / "pki"), "backup_place": str(tmp_path / "backup")}
+    (tmp_path / "figures.json").write_text(json.dumps(told))
+    return tmp_path / "stowbay.json"
+
+
+def test_a_host_without_settings_tells_what_it_can(alone: Path) -> None:
+    def asked(*more: str) -> tuple[int, str]:
+        done = CliRunner().invoke(admin, ["doctor", *more], env={"STOWBAY_CONFIG": str(alone)})
+        return done.exit_code, done.output
+
+    code, output = asked("--json")
+    report = json.loads(output)
+    lines = {line["code"]: line["subject"] for line in report["lines"]}
+    assert (code, report["whence"], report["worst"]) == (4, "host", "FAIL")
+    assert lines["certificates.ok"] == "etcd"
+    assert lines["backup.missing"] == str(alone.parent / "backup")
+    unseen = {each["check"]: each["why"] for each in report["unexamined"]} | lines
+    assert "gateway's host" in unseen["store"]
+    assert {*Check} <= {each.partition(".")[0] for each in unseen}
+    (alone.parent / "backup" / ".stowbay-backup-place").touch()
+    code, output = asked()
+    assert code in (0, 3), "3: this machine's time service"
+    assert "no settings here: run it on a gateway's host, or with --url" in output
+
+
+def test_a_wrong_path_of_the_settings_is_no_such_host(tmp_path: Path) -> None:
+    config = tmp_path / "stowbay.json"
+    assert not host.is_alone(config)
+    (tmp_path / "figures.json").write_text("{}")
+    assert host.is_alone(config)
+    config.write_text("{")
+    assert not host.is_alone(config), "settings that are damaged are told"
+
+
+def test_such_a_hosts_bundle_holds_the_doctors_answer(alone: Path) -> None:
+    output = alone.with_name("bundle.tar.gz")
+    collect(alone, output, datetime.now(UTC), doctor=True)
+    report = json.loads(unpacked(output)["doctor.json"])
+    assert "certificates.ok" in {line["code"] for line in report["lines"]}

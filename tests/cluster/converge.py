@@ -6,8 +6,12 @@ differences shown, holds a secret of the vault.
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.lab import enter
@@ -28,9 +32,12 @@ def converge(lab: Lab, logs: Path) -> None:
     playbook(lab, logs / "3-check.log", "site.yml", "--check")
 
 
-def playbook(lab: Lab, log: Path, *arguments: str, may_change: bool = False) -> None:
+def playbook(
+    lab: Lab, log: Path, *arguments: str, may_change: bool = False, typed: str = ""
+) -> None:
     """One run of a playbook of ansible/, judged by its end and its output."""
-    call(lab, log, "ansible-playbook", "--diff", *arguments, folder=REPOSITORY / "ansible")
+    command = ("ansible-playbook", "--diff", *arguments)
+    call(lab, log, *command, folder=REPOSITORY / "ansible", typed=typed)
     output = log.read_text()
     counts = recap(output)
     if not counts:
@@ -44,19 +51,29 @@ def playbook(lab: Lab, log: Path, *arguments: str, may_change: bool = False) -> 
 
 
 def call(
-    lab: Lab, log: Path, *command: str | Path, folder: Path = REPOSITORY, timeout: float = 1500
+    lab: Lab,
+    log: Path,
+    *command: str | Path,
+    folder: Path = REPOSITORY,
+    timeout: float = 1500,
+    typed: str = "",
 ) -> None:
-    """A command on the lab's controller; its output goes to the log, the log's end to a failure."""
+    """A command on the lab's controller; its output goes to the log, the log's end to a failure.
+    What is `typed` waits for it at a terminal, else it has no input."""
     started = time.monotonic()
     print(f"{log.stem} ...", end=" ", flush=True)
-    with log.open("wb") as output:
-        done = subprocess.run(
-            enter(lab, [str(each) for each in command], folder),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-        )
+    with log.open("wb") as output, _input(typed) as given:
+        try:
+            done = subprocess.run(
+                enter(lab, [str(each) for each in command], folder),
+                stdin=given,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            said = log.read_text(errors="replace")[-6000:]
+            raise Failure(f"{log}, not done after {timeout:.0f} s:\n{said}") from None
     print(f"{time.monotonic() - started:.0f} s", flush=True)
     if done.returncode != 0:
         raise Failure(f"{log}, exit status {done.returncode}:\n{log.read_text()[-6000:]}")
@@ -66,11 +83,28 @@ def on_hosts(lab: Lab, script: str) -> set[str]:
     """Each line that the shell script says on any host, behind the host's name."""
     found = set()
     for host in sorted(each.name for each in lab.host("").glob("c*")):
-        said = subprocess.run(
-            enter(lab, ["ssh", "-F", str(lab.ssh_config), host, "bash -s"]),
-            input=script, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        try:
+            said = subprocess.run(
+                enter(lab, ["ssh", "-F", str(lab.ssh_config), host, "bash -s"]),
+                input=script, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{host}: not done after 60 s:\n{script}") from None
         if said.returncode != 0:
             raise Failure(f"{host}: {script}\n{said.stdout}{said.stderr}")
         found |= {f"{host} {line}" for line in said.stdout.splitlines()}
     return found
+
+
+@contextmanager
+def _input(typed: str) -> Iterator[int]:
+    if not typed:
+        yield subprocess.DEVNULL
+        return
+    keyboard, terminal = pty.openpty()
+    try:
+        os.write(keyboard, typed.encode())
+        yield terminal
+    finally:
+        os.close(terminal)
+        os.close(keyboard)

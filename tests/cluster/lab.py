@@ -26,9 +26,15 @@ from tests.cluster.base_image import base_image, lock, prune_trees
 from tests.cluster.inventory import write_inventory
 from tests.cluster.places import REPOSITORY, Lab, cache, labs
 
-__all__ = ["ask", "down", "enter", "up"]
+__all__ = ["ask", "down", "enter", "need_root", "up"]
 
 VENV = REPOSITORY / ".venv-cluster"
+
+
+def need_root() -> None:
+    """Said before anything else is tried: what follows would fail in less clear ways."""
+    if os.geteuid() != 0:
+        raise SystemExit("This boots Debian hosts with systemd-nspawn: run it as root.")
 
 
 def up(
@@ -43,6 +49,7 @@ def up(
 ) -> None:
     """Boot the lab; returns when every host answers by ssh. A failed start leaves nothing. `base`
     is the hosts' Debian, else the one with all packages; without a gateway they have no route."""
+    need_root()
     with lock(f"lab-{lab.name}"):
         if _first(lab):
             raise SystemExit(f"lab {lab.name} runs: `lab down {lab.name}` ends it")
@@ -196,8 +203,7 @@ def main() -> int:
     boot.add_argument("--fresh-root", action="store_true", help="as a machine just installed")
     add("prune", "remove what dead labs left, and base images of the past", named=False)
     given = parser.parse_args()
-    if os.geteuid() != 0:
-        raise SystemExit("the lab boots systemd-nspawn hosts: it needs root")
+    need_root()
     match given.command:
         case "bake":
             print(base_image())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.cluster.choices import TESTS, choose, public_authority
 from tests.cluster.converge import Failure, call, converge
-from tests.cluster.lab import down, up
+from tests.cluster.lab import down, need_root, up
 from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.renewal import renewal
 from tests.cluster.round_trip import real_tree, round_trip
@@ -39,9 +39,7 @@ def main() -> int:
     parser.add_argument("--name", help="the lab's; a second run beside another needs its own")
     parser.add_argument("--keep", action="store_true", help="leave the lab of a failed run")
     given = parser.parse_args()
-    if os.geteuid() != 0:
-        print("This boots Debian hosts with systemd-nspawn: run it as root.", file=sys.stderr)
-        return 1
+    need_root()
     # A background job of a shell ignores SIGINT, and SIGTERM would skip the clean-up.
     for number in _STOPPING:
         signal.signal(number, _stop)

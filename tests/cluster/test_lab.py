@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.lab import ask, down, enter, up
+from tests.cluster.lab import ask, down, enter, need_root, up
 from tests.cluster.places import REPOSITORY, Lab
 
 
@@ -35,6 +35,15 @@ def processes_of(lab: Lab) -> list[str]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return left
+
+
+@pytest.fixture(scope="module", autouse=True)
+def root() -> None:
+    """One sentence, not the same failure of each test."""
+    try:
+        need_root()
+    except SystemExit as sentence:
+        pytest.exit(str(sentence), returncode=1)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """`uninstall.yml` on a cluster in use: refused, then done with the data kept, found again, removed.
 
-Invariants checked: without the cluster's name nothing changes; afterwards nothing of ours runs or
-is left but what holds data; a converge after that brings back the same files under the same
-sign-in; with remove_data the data is gone, too, and the hosts are as a first installation wants.
+Invariants checked: without the cluster's name, given or typed, and where one host is another
+cluster's, nothing changes; afterwards nothing of ours runs or is left but what holds data; a
+converge after that brings back the same files under the same sign-in; with remove_data the data is
+gone, too, and the hosts are as a first installation wants.
 """
 
 from __future__ import annotations
@@ -52,6 +53,15 @@ _NO_DATA = f"""
 find /etc/stowbay /var/lib/postgresql /var/lib/etcd /var/lib/redis /var/lib/stowbay* \
     {_DRIVES} -mindepth 1 -type f 2>/dev/null | head -n 20
 """
+_UNCHANGED = "Nothing was changed."
+# The first host as another cluster's, and as ours again.
+_TAKEN = """
+[ "$(hostname)" != c1 ] ||
+    { cp -p /etc/stowbay/cluster /run/cluster && echo another >/etc/stowbay/cluster; } 2>&1
+"""
+_GIVEN_BACK = """
+[ "$(hostname)" != c1 ] || mv /run/cluster /etc/stowbay/cluster 2>&1
+"""
 
 
 def uninstalling(lab: Lab, logs: Path) -> None:
@@ -59,12 +69,17 @@ def uninstalling(lab: Lab, logs: Path) -> None:
     name = str(variables["stowbay_name"])
     with person(lab, logs / "9-login.log") as somebody:
         somebody.put("kept", logs / "9-put.log")
-        for number, wrong in enumerate([(), ("-e", f"confirm={name}x")]):
-            _refused(lab, logs / f"9-refused-{number}.log", *wrong)
+        sure = ("uninstall.yml", "-e", f"confirm={name}")
+        unnamed = f"would uninstall the cluster {name}"
+        _refused(lab, logs / "9-refused-silence.log", unnamed, "uninstall.yml")
+        _refused(lab, logs / "9-refused-name.log", unnamed, *sure[:-1], f"confirm={name}x")
+        _refused(lab, logs / "9-refused-typed.log", unnamed, "uninstall.yml", typed=f"{name}x\n")
+        _expect_silence(lab, _TAKEN)
+        _refused(lab, logs / "9-refused-host.log", "belongs to the cluster another", *sure)
+        _expect_silence(lab, _GIVEN_BACK)
         somebody.get("kept", logs / "9-still-there.log")
 
-        sure = ("uninstall.yml", "-e", f"confirm={name}")
-        playbook(lab, logs / "9-uninstall.log", *sure, may_change=True)
+        playbook(lab, logs / "9-uninstall.log", "uninstall.yml", may_change=True, typed=f"{name}\n")
         _expect_silence(lab, _NOTHING_RUNS + _NOTHING_LEFT + _DATA_IS_THERE)
         playbook(lab, logs / "9-uninstall-again.log", *sure)
 
@@ -75,18 +90,19 @@ def uninstalling(lab: Lab, logs: Path) -> None:
     _expect_silence(lab, _NOTHING_RUNS + _NOTHING_LEFT + _NO_DATA)
 
 
-def _refused(lab: Lab, log: Path, *arguments: str) -> None:
-    """A run that must fail with our reason, and change nothing."""
-    command = ("ansible-playbook", "uninstall.yml", *arguments)
+def _refused(lab: Lab, log: Path, why: str, *arguments: str, typed: str = "") -> None:
+    """A run that must fail with this reason, and change nothing."""
+    command = ("ansible-playbook", *arguments)
     try:
-        call(lab, log, *command, folder=REPOSITORY / "ansible")
+        call(lab, log, *command, folder=REPOSITORY / "ansible", typed=typed)
     except Failure:
         said = log.read_text()
         changed = [each["changed"] for each in recap(said).values()]
-        if any(changed) or not changed or "Nothing was changed" not in said:
+        reason = " ".join(said.split())
+        if any(changed) or not changed or why not in reason or _UNCHANGED not in reason:
             raise Failure(f"not refused as it should be: {log}") from None
         return
-    raise Failure(f"uninstall.yml {' '.join(arguments)} was not refused: {log}")
+    raise Failure(f"{' '.join(arguments)} was not refused: {log}")
 
 
 def _expect_silence(lab: Lab, findings: str) -> None:

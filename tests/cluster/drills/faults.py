@@ -12,8 +12,8 @@ from tests.cluster.addresses import CONTROLLER, address
 from tests.cluster.places import REPOSITORY
 
 from .alerts import firing
-from .hosts import Cluster, CommandFailed, until
-from .load import Load
+from .hosts import Cluster, CommandFailed, not_restarted, until
+from .load import Load, problem_code
 
 __all__ = ["DRILLS", "Drill", "Scene"]
 
@@ -43,6 +43,30 @@ class Scene:
 
         await until(check, seconds, every=0.5)
 
+    async def uploads_go_on(self, count: int = 4, seconds: float = 120) -> None:
+        ledger = self.load.uploader.ledger
+        wanted = ledger.acknowledged + count
+
+        async def check() -> None:
+            if ledger.acknowledged < wanted:
+                raise CommandFailed("uploads don't go on")
+
+        await until(check, seconds, every=0.5)
+
+    async def address_leaves(self, host: str, seconds: float = 60) -> tuple[str, float]:
+        """Who holds the floating address instead, and after how many seconds."""
+        new = ""
+
+        async def check() -> None:
+            nonlocal new
+            holders = await self.cluster.holders()
+            if len(holders) != 1 or host in holders:
+                raise CommandFailed(f"the floating address is at {holders}, and was at {host}")
+            (new,) = holders
+
+        took = await until(check, seconds, every=0.5)
+        return new, took
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -67,18 +91,11 @@ async def shards_fail_over(scene: Scene) -> str:
     said = []
     for shard in scene.cluster.shards:
         host = await scene.cluster.leader(shard)
-        unit = f"patroni@{shard}.service"
-        await scene.cluster.shell(
-            host, f"systemctl mask --runtime {unit}; systemctl kill -s KILL {unit}; "
-            f"systemctl stop {unit}"
-        )  # fmt: skip
-        await scene.writes_go_on()
-        new = await scene.cluster.leader(shard)
-        if new == host:
-            raise AssertionError(f"{shard} is still led by {host}")
-        await scene.cluster.shell(
-            host, f"systemctl unmask --runtime {unit}; systemctl start {unit}"
-        )
+        async with scene.cluster.kept_down(host, f"patroni@{shard}.service"):
+            await scene.writes_go_on()
+            new = await scene.cluster.leader(shard)
+            if new == host:
+                raise AssertionError(f"{shard} is still led by {host}")
         said.append(f"{shard}: {host} to {new}, {await scene.healed()}")
     return "; ".join(said)
 
@@ -96,17 +113,24 @@ async def store_host_lost(scene: Scene) -> str:
     """The plug of a host that leads nothing, while uploads go on to the other two."""
     leaders = {await scene.cluster.leader(shard) for shard in scene.cluster.shards}
     host = next((h for h in reversed(scene.cluster.names) if h not in leaders), "c3")
-    before = scene.load.uploader.ledger.acknowledged
     await scene.cluster.power_cut(host)
     await scene.writes_go_on()
-
-    async def uploads() -> None:
-        if scene.load.uploader.ledger.acknowledged < before + 4:
-            raise CommandFailed("uploads don't go on")
-
-    await until(uploads, 120, every=0.5)
+    await scene.uploads_go_on()
     await scene.cluster.boot(host)
     return f"{host}, {await scene.healed()}"
+
+
+async def store_killed(scene: Scene) -> str:
+    """kill -9 of one host's part of the store; systemd starts it again."""
+    host, unit = scene.cluster.names[0], "stowbay-store.service"
+    before = (await scene.cluster.services())[f"{host} {unit}"]
+    await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", unit)
+    await scene.writes_go_on()
+    await scene.uploads_go_on()
+    healed = await scene.healed()
+    if (await scene.cluster.services())[f"{host} {unit}"] == before:
+        raise AssertionError(f"{unit} on {host} was not killed")
+    return f"{host}, {healed}"
 
 
 async def host_rebuilt(scene: Scene) -> str:
@@ -133,11 +157,24 @@ async def redis_killed(scene: Scene) -> str:
 
 
 async def edge_killed(scene: Scene) -> str:
-    """All of nginx on the host that holds the address, at once."""
+    """All of nginx on the host that holds the address, at once; systemd starts it a second later,
+    so the address may stay."""
     (host,) = await scene.cluster.holders()
     await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", "nginx.service")
     await scene.writes_go_on()
-    return f"{host}, {await scene.healed()}"
+    healed = await scene.healed()
+    (after,) = await scene.cluster.holders()
+    return f"the address at {host}, then at {after}, {healed}"
+
+
+async def edge_lost(scene: Scene) -> str:
+    """As before, and nginx stays away: the address has to move, and the clients follow it."""
+    (host,) = await scene.cluster.holders()
+    async with scene.cluster.kept_down(host, "nginx.service"):
+        new, took = await scene.address_leaves(host)
+        await scene.writes_go_on()
+        await scene.uploads_go_on()
+    return f"the address from {host} to {new} after {took:.0f} s, {await scene.healed()}"
 
 
 async def gateway_killed(scene: Scene) -> str:
@@ -199,6 +236,7 @@ async def full_store_drive(scene: Scene) -> str:
         host, f"fallocate -l $(($(df --output=avail -B1 {_DRIVE} | tail -1) * 95 / 100)) {filler}"
     )
     failures = scene.load.uploader.failures
+    begun = len(failures)
     try:
         alerts = await _alerted(scene, {"StoreCapacityLate"}, 480)
         early, before = len(failures), scene.load.uploader.ledger.acknowledged
@@ -213,14 +251,18 @@ async def full_store_drive(scene: Scene) -> str:
     finally:
         await scene.cluster.shell(host, f"rm -f {filler} {filler}2")
     await scene.writes_go_on()
-    said = failures[early].strip().splitlines()[-1][:200]
+    if unclear := [said for said in failures[begun:] if problem_code(said) != "store-full"]:
+        raise AssertionError(f"the client didn't say that the store is full: {unclear}")
+    said = failures[early].splitlines()[-1][:200]
     return (
-        f"{host}; alerts: {', '.join(sorted(alerts))}, {early} uploads refused before it was full; "
-        f"full: {taken} more taken, then the client said: {said}; {await scene.healed()}"
+        f"{host}; alerts: {', '.join(sorted(alerts))}, {early - begun} uploads refused before it "
+        f"was full; full: {taken} more taken, then the client said: {said}; {await scene.healed()}"
     )
 
 
 async def rolling_restart(scene: Scene) -> str:
+    """Every service of ours that runs must be another run of it afterwards."""
+    before = await scene.cluster.services()
     process = await asyncio.create_subprocess_exec(
         "ansible-playbook", "restart.yml", cwd=REPOSITORY / "ansible",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -229,7 +271,10 @@ async def rolling_restart(scene: Scene) -> str:
     if process.returncode != 0:
         raise AssertionError(f"restart.yml failed:\n{said.decode()[-6000:]}")
     await scene.writes_go_on()
-    return await scene.healed()
+    healed = await scene.healed()
+    if kept := not_restarted(before, await scene.cluster.services()):
+        raise AssertionError(f"not restarted, or gone: {kept}")
+    return f"{len(before)} services restarted, {healed}"
 
 
 async def _alerted(scene: Scene, any_of: set[str], seconds: float = 240) -> set[str]:
@@ -251,9 +296,11 @@ DRILLS = (
     Drill("shards-fail-over", "each shard's leader stopped for good", shards_fail_over),
     Drill("primary-host-lost", "power cut of the primary's host", primary_host_lost),
     Drill("store-host-lost", "power cut of a store host", store_host_lost),
+    Drill("store-killed", "kill -9 of one store host's MinIO", store_killed),
     Drill("host-rebuilt", "a host lost with its disks, rebuilt by the playbook", host_rebuilt),
     Drill("redis-killed", "kill -9 of the Redis master", redis_killed),
     Drill("edge-killed", "kill -9 of nginx where the address is", edge_killed),
+    Drill("edge-lost", "nginx killed there, and kept from starting", edge_lost),
     Drill("gateway-killed", "kill -9 of both gateways there", gateway_killed),
     Drill("partition", "the primary's host cut off, both ways", partition),
     Drill("one-way", "the primary's host hears nobody", one_way),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,16 @@ from tests.cluster.addresses import FLOATING, address
 from tests.cluster.lab import ask
 from tests.cluster.places import Lab
 
-__all__ = ["Cluster", "CommandFailed", "until"]
+__all__ = ["Cluster", "CommandFailed", "not_restarted", "until"]
 
 CA = "/etc/stowbay/pki/ca.pem"
+# Of every service of ours that runs: its name, and what systemd calls this run of it.
+_SERVICES = (
+    "systemctl list-units --type=service --state=running --plain --no-legend "
+    "'stowbay-*' 'patroni*' etcd.service haproxy.service keepalived.service nginx.service "
+    "'redis-*' 'prometheus*' | while read -r unit more; do "
+    'echo "$unit $(systemctl show -P InvocationID "$unit")"; done'
+)
 
 
 class CommandFailed(Exception):
@@ -61,6 +69,27 @@ class Cluster:
     async def running(self) -> list[str]:
         hosts: dict[str, int] = (await self._ask(do="status"))["hosts"]
         return [name for name in self.names if hosts[name]]
+
+    @asynccontextmanager
+    async def kept_down(self, host: str, unit: str) -> AsyncIterator[None]:
+        """All processes of the unit end as by kill -9, and systemd may start none meanwhile."""
+        try:
+            await self.shell(
+                host, f"systemctl mask --runtime {unit}; systemctl kill -s KILL {unit}; "
+                f"systemctl stop {unit}"
+            )  # fmt: skip
+            yield
+        finally:
+            await self.shell(host, f"systemctl unmask --runtime {unit}; systemctl start {unit}")
+
+    async def services(self) -> dict[str, str]:
+        """`host unit` of each service that runs -> its invocation, another after a restart."""
+        found = {}
+        for host in await self.running():
+            for line in (await self.shell(host, _SERVICES)).splitlines():
+                unit, invocation = line.split()
+                found[f"{host} {unit}"] = invocation
+        return found
 
     async def members(self, shard: str) -> list[dict[str, Any]]:
         """As patronictl lists them, asked of the first host that answers."""
@@ -138,6 +167,11 @@ class Cluster:
 
     async def _ask(self, **request: Any) -> dict[str, Any]:
         return await asyncio.to_thread(lambda: ask(self.lab, **request))
+
+
+def not_restarted(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Services that still run as they did before, or run no more."""
+    return sorted(unit for unit, run in before.items() if after.get(unit, run) == run)
 
 
 async def until(check: Callable[[], Awaitable[None]], seconds: float, every: float = 2.0) -> float:

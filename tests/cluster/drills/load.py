@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -21,7 +22,16 @@ from pathlib import Path
 from .client import Client, Refused, Unsettled
 from .ledger import Ledger, State, Violation
 
-__all__ = ["Gap", "Load", "Uploader", "Writer", "make_folder", "start_uploader", "summary"]
+__all__ = [
+    "Gap",
+    "Load",
+    "Uploader",
+    "Writer",
+    "make_folder",
+    "problem_code",
+    "start_uploader",
+    "summary",
+]
 
 _PAUSE = 0.05  # between a writer's operations: the cores are shared with the cluster
 _SIZES = (20 << 10, 3 << 20, 12 << 20)  # bytes: one PUT, one PUT, several parts
@@ -109,6 +119,7 @@ class Uploader:
     ledger: Ledger
     gap: Gap = field(default_factory=Gap)
     failures: list[str] = field(default_factory=list)
+    """What the client said of each file that it couldn't send."""
     count: int = 0
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -120,11 +131,11 @@ class Uploader:
             local.write_bytes(data)
             self.ledger.sending(name, State(name, hashlib.sha256(data).hexdigest()))
             process = await asyncio.create_subprocess_exec(
-                *self.command, "put", "--json", str(local), f"{self.path}/{name}",
+                *self.command, "put", str(local), f"{self.path}/{name}",
                 env=self.env, stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
-            said, _ = await process.communicate()
+            _, said = await process.communicate()
             local.unlink()
             if process.returncode == 0:
                 self.gap.acknowledged()
@@ -132,7 +143,7 @@ class Uploader:
                 await self.client.catch_up()
                 self.ledger.confirmed(name)
             else:
-                self.failures.append(said.decode(errors="replace")[-800:])
+                self.failures.append(said.decode(errors="replace").strip()[-800:])
 
 
 @dataclass
@@ -211,6 +222,12 @@ async def start_uploader(client: Client, command: list[str], ca: Path, place: Pa
         raise SystemExit("stowbay login failed")
     folder = await make_folder(client, name)
     return Uploader(client, command, env, place, folder, f"/{name}", Ledger(name))
+
+
+def problem_code(said: str) -> str:
+    """The code at the end of what the client said last (docs/reference/exit-codes.md), or ''."""
+    found = re.search(r"\[([a-z-]+)\]$", said)
+    return found[1] if found else ""
 
 
 def summary(load: Load) -> str:

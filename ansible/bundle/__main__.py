@@ -15,8 +15,9 @@ from pathlib import Path
 
 from bundle import debian, go_modules, project, wheels
 from bundle.check import Finding, decided, findings, parse_decisions
-from bundle.manifest import SUMS, VERIFY, files_of, new_key, sign, signers_line
+from bundle.manifest import VERIFY, files_of, new_key, sign, signers_line
 from bundle.notices import notices_text
+from bundle.parts import sha256_of
 from bundle.places import OUT, bundle_name, commit_time, version
 from bundle.sbom import bom_of
 
@@ -35,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bundle", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("make", help="make and sign var/bundle/stowbay-VERSION-debian13-amd64")
-    checking = commands.add_parser("check", help="the licences of a bundle that is made already")
+    checking = commands.add_parser("check", help="a bundle that is made already, by its bill")
     checking.add_argument("folder", type=Path)
     given = parser.parse_args()
     if given.command == "check":
@@ -109,8 +110,8 @@ def _place(out: Path, key: Path) -> None:
     _say(f"hand {OUT}/allowed_signers and verify.sh over on another way than the bundle")
 
 
-def _files(folder: Path) -> set[str]:
-    return set(files_of(folder)) | {SUMS}
+def _files(folder: Path) -> dict[str, str]:
+    return {each: sha256_of(folder / each) for each in files_of(folder)}
 
 
 def _report(told: list[Finding]) -> int:

@@ -1,13 +1,14 @@
 """Whether a bundle may be passed on: its bill of materials against what lies in it.
 
-Invariant: every program in the bundle is in the bill, every licence is known, and whatever asks for
-source has it here. No finding is the only answer that passes; a bundle for one's own hosts may
-lack sources, since nobody is given anything.
+Invariant: every program in the bundle is in the bill, with the hash that it has; of every part it
+is known whether it asks for its source; what asks for it has it here, and its licence's text. No
+finding is the only answer that passes; a bundle for one's own hosts may lack sources and licences,
+since nobody is given anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,11 @@ from bundle.sbom import kinds, properties
 __all__ = ["Decision", "Finding", "decided", "findings", "parse_decisions"]
 
 _PROGRAMS = ("apt/", "store/", "wheels/")
-_NO_PROGRAM = ("Packages", "Release", "requirements.txt", "SHA256SUMS")
+# Lists of what lies beside them.
+_NO_PROGRAM = {
+    "apt/Packages", "apt/Release", "wheels/controller/requirements.txt",
+    "wheels/host/SHA256SUMS", "wheels/host/requirements.txt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,27 +72,37 @@ def decided(
     return found, wrong
 
 
-def findings(bom: Mapping[str, Any], files: Set[str]) -> list[Finding]:
-    """`files` are the bundle's, as relative paths."""
+def findings(bom: Mapping[str, Any], files: Mapping[str, str]) -> list[Finding]:
+    """`files` are the bundle's: relative path -> SHA-256."""
     told = []
     for each in bom["components"]:
-        told += [Finding(f"{each['purl']}: {why}") for why in _absent(each, files)]
+        wrong = [*_absent(each, files), *_changed(each, files)]
+        told += [Finding(f"{each['purl']}: {why}") for why in wrong]
         told += [Finding(f"{each['purl']}: {why}", conveying=True) for why in _unlicensed(each)]
     named = {file for each in bom["components"] for file in properties(each, "file")}
     told += [
         Finding(f"{file}: isn't in the bill of materials")
-        for file in sorted(files - named)
-        if file.startswith(_PROGRAMS) and not file.endswith(_NO_PROGRAM)
+        for file in sorted(files.keys() - named - _NO_PROGRAM)
+        if file.startswith(_PROGRAMS)
     ]
     return told
 
 
-def _absent(component: Mapping[str, Any], files: Set[str]) -> list[str]:
+def _absent(component: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
     return [
         f"{name} {file} isn't in the bundle"
         for name in ("file", "source", "notice")
         for file in properties(component, name)
         if file not in files
+    ]
+
+
+def _changed(component: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
+    said = {each["content"] for each in component.get("hashes", [])}
+    return [
+        f"{file} hasn't the SHA-256 that the bill says"
+        for file in properties(component, "file")
+        if file in files and said != {files[file]}
     ]
 
 
@@ -104,4 +119,8 @@ def _unlicensed(component: Mapping[str, Any]) -> list[str]:
     has_source = properties(component, "source") or properties(component, "is-source")
     if kind is Kind.COPYLEFT and not has_source:
         told.append("its licence asks for its source, which isn't in the bundle")
+    # Who linked a permissive part in doesn't always tell its text; the bill names its licence.
+    needs_text = kind is Kind.COPYLEFT or not properties(component, "within")
+    if needs_text and not properties(component, "notice"):
+        told.append("its licence's text isn't in the bundle")
     return told

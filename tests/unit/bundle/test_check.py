@@ -12,16 +12,25 @@ from bundle.notices import notices_text
 from bundle.parts import Part
 from bundle.sbom import bom_of, properties
 
-FREE = Part("pkg:pypi/free@1", "free", "1", ("MIT",), "wheels/host/free.whl", "aa")
+FREE = Part("pkg:pypi/free@1", "free", "1", ("MIT",), "wheels/host/free.whl", "aa",
+            notice="licences/free")  # fmt: skip
 STRICT = Part("pkg:deb/debian/strict@2?arch=amd64", "strict", "2", ("GPL-2+", "Expat"),
-              "apt/strict.deb", "bb", ("sources/debian/strict.dsc",))  # fmt: skip
+              "apt/strict.deb", "bb", ("sources/debian/strict.dsc",),
+              notice="licences/strict")  # fmt: skip
 STRANGE = Part("pkg:golang/x.org/strange@v3", "x.org/strange", "v3", (), holders=(FREE.purl,))
-FILES = {FREE.file, STRICT.file, *STRICT.sources, "apt/Packages", "apt/Release", "README.md"}
+_OTHERS = (*STRICT.sources, FREE.notice, STRICT.notice, "apt/Packages", "apt/Release", "README.md")
+FILES = {FREE.file: "aa", STRICT.file: "bb", **dict.fromkeys(_OTHERS, "cc")}
 
 
-def checked(*parts: Part, files: set[str] = FILES, told: tuple[Decision, ...] = ()) -> list[str]:
+def checked(
+    *parts: Part, files: dict[str, str] = FILES, told: tuple[Decision, ...] = ()
+) -> list[str]:
     given, wrong = decided(parts, told)
     return [each.text for each in wrong + findings(bom_of(parts, given, "0.1.0", 0), files)]
+
+
+def without(name: str) -> dict[str, str]:
+    return {file: digest for file, digest in FILES.items() if file != name}
 
 
 def test_a_bundle_with_all_it_needs_passes() -> None:
@@ -34,8 +43,31 @@ def test_copyleft_without_its_source_is_refused() -> None:
 
 
 def test_a_source_that_is_named_but_not_there_is_refused() -> None:
-    (found,) = checked(FREE, STRICT, files=FILES - {"sources/debian/strict.dsc"})
+    (found,) = checked(FREE, STRICT, files=without("sources/debian/strict.dsc"))
     assert "sources/debian/strict.dsc isn't in the bundle" in found
+
+
+def test_a_licence_whose_text_is_not_there_is_refused() -> None:
+    (found,) = checked(FREE, replace(STRICT, notice=""))
+    assert "strict" in found and "its licence's text isn't in the bundle" in found
+    (found,) = checked(replace(FREE, notice=""), STRICT)
+    assert "free" in found and "its licence's text" in found
+    (found,) = checked(FREE, STRICT, files=without(STRICT.notice))
+    assert "notice licences/strict isn't in the bundle" in found
+
+
+def test_of_what_is_linked_in_only_copyleft_must_show_its_text() -> None:
+    inner = replace(STRANGE, licences=("MIT",))
+    assert checked(FREE, STRICT, inner) == []
+    strict = replace(inner, licences=("LGPL-2.1+",), sources=STRICT.sources)
+    (found,) = checked(FREE, STRICT, strict)
+    assert "strange" in found and "its licence's text" in found
+
+
+def test_names_that_nobody_knows_may_stand_beside_one_that_asks_for_source() -> None:
+    assert checked(FREE, replace(STRICT, licences=("GPL-2+", "Custom"))) == []
+    (found,) = checked(replace(FREE, licences=("MIT", "Custom")), STRICT)
+    assert "licence can't be told (MIT, Custom)" in found
 
 
 def test_only_what_is_asked_of_who_passes_it_on_may_be_lacking_on_own_hosts() -> None:
@@ -49,10 +81,21 @@ def test_a_file_may_be_its_own_source() -> None:
     assert checked(FREE, replace(STRICT, sources=(), is_source=True)) == []
 
 
-def test_a_program_that_the_bill_lacks_is_refused() -> None:
-    assert checked(FREE, STRICT, files=FILES | {"store/minio"}) == [
-        "store/minio: isn't in the bill of materials"
-    ]
+@pytest.mark.parametrize(
+    "name", ["store/minio", "store/SHA256SUMS", "store/ySHA256SUMS", "apt/xRelease",
+             "apt/more/Packages", "wheels/requirements.txt"],
+)  # fmt: skip
+def test_a_program_that_the_bill_lacks_is_refused(name: str) -> None:
+    files = {**FILES, name: "dd"}
+    assert checked(FREE, STRICT, files=files) == [f"{name}: isn't in the bill of materials"]
+
+
+@pytest.mark.parametrize("digest", ["", "ab", "aa"])
+def test_a_file_that_is_not_the_bills_is_refused(digest: str) -> None:
+    (found,) = checked(FREE, STRICT, files={**FILES, STRICT.file: digest})
+    assert found == f"{STRICT.purl}: apt/strict.deb hasn't the SHA-256 that the bill says"
+    (found,) = checked(FREE, replace(STRICT, sha256=""))
+    assert "hasn't the SHA-256" in found
 
 
 def test_an_unknown_licence_needs_a_person() -> None:
@@ -64,7 +107,7 @@ def test_an_unknown_licence_needs_a_person() -> None:
 
 def test_a_person_who_finds_copyleft_still_needs_the_source() -> None:
     told = Decision("pkg:golang/x.org/strange", ("MPL-2.0",), "read its files")
-    (found,) = checked(FREE, STRICT, STRANGE, told=(told,))
+    (found,) = checked(FREE, STRICT, replace(STRANGE, notice=FREE.notice), told=(told,))
     assert "asks for its source" in found
 
 
@@ -116,5 +159,5 @@ def test_a_component_says_what_a_scanner_and_a_person_need() -> None:
 
 def test_the_notices_say_where_the_source_lies() -> None:
     text = notices_text(bom_of([STRICT, replace(FREE, is_source=True)], {}, "0.1.0", 0))
-    assert "| strict | 2 | GPL-2+; Expat |  | sources/debian/strict.dsc |" in text
-    assert "| free | 1 | MIT |  | itself |" in text
+    assert "| strict | 2 | GPL-2+; Expat | licences/strict | sources/debian/strict.dsc |" in text
+    assert "| free | 1 | MIT | licences/free | itself |" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,14 @@ def add_a_file_with_a_listed_name_in_its_name(signed: Signed) -> None:
     (signed.folder / "a\nREADME.md").write_bytes(b"")
 
 
+def add_a_file_that_would_rewrite_the_line(signed: Signed) -> None:
+    (signed.folder / "a\r\x1b[2K\x1b[1mall is well\x9b\u202e\x07").write_bytes(b"")
+
+
+def put_a_pipe_that_would_rewrite_the_line(signed: Signed) -> None:
+    os.mkfifo(signed.folder / "b\r\x1b[2Kall is well")
+
+
 def take_a_file_away(signed: Signed) -> None:
     (signed.folder / "README.md").unlink()
 
@@ -109,6 +118,8 @@ def sign_for_another_purpose(signed: Signed) -> None:
         (add_a_file, "files that nobody signed: ./apt/other.deb"),
         (add_a_hidden_file, "files that nobody signed: ./.hidden"),
         (add_a_file_with_a_listed_name_in_its_name, "files that nobody signed"),
+        (add_a_file_that_would_rewrite_the_line, "signed: ./a??[2K?[1mall is well??????"),
+        (put_a_pipe_that_would_rewrite_the_line, "neither file nor folder: ./b??[2Kall is well"),
         (take_a_file_away, "files are missing: ./README.md"),
         (put_a_link_in_its_place, "neither file nor folder: ./README.md"),
         (change_the_list_too, "isn't signed by a key of"),
@@ -122,6 +133,7 @@ def test_meddling_is_refused(signed: Signed, meddle: Callable[[Signed], None], w
     done = signed.verified()
     assert done.returncode == 1
     assert done.stderr.startswith("REFUSED: ") and why in done.stderr, done.stderr
+    assert all(each == "\n" or " " <= each <= "~" for each in done.stderr), done.stderr
 
 
 def test_wrong_calls_are_told_apart(signed: Signed) -> None:

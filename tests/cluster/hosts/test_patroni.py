@@ -1,5 +1,8 @@
 """Members of every shard on a host: what they promise, and whom they talk to."""
 
+import base64
+import hashlib
+import hmac
 import json
 
 import pytest
@@ -8,6 +11,25 @@ import yaml
 testinfra_hosts = ["ansible://postgres"]
 
 PKI = "/etc/stowbay/pki"
+
+
+# Role -> the vault's name of its password.
+PASSWORDS = {
+    "postgres": "superuser", "replicator": "replication", "rewind": "rewind", "stowbay": "app",
+}  # fmt: skip
+
+
+def is_of(verifier, password):
+    """Whether Postgres's SCRAM verifier (RFC 5803) was made of the password, which is ASCII."""
+    iterations, salt, keys = (
+        verifier.removeprefix("SCRAM-SHA-256$").replace("$", ":", 1).split(":", 2)
+    )
+    salted = hashlib.pbkdf2_hmac(
+        "sha256", password.encode(), base64.b64decode(salt), int(iterations)
+    )
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    stored = hashlib.sha256(client).digest()
+    return hmac.compare_digest(base64.b64decode(keys.split(":")[0]), stored)
 
 
 @pytest.fixture
@@ -64,6 +86,15 @@ def test_every_member_runs_and_starts_with_the_host(host, shards):
         unit = host.service(f"patroni@{shard['name']}.service")
         assert unit.is_running, shard["name"]
         assert unit.is_enabled, shard["name"]
+
+
+def test_every_member_has_read_its_settings(host, shards):
+    """Started or reloaded since they were written, each of several on a host."""
+    for shard in shards:
+        written = int(host.check_output(f"stat -c %Y /etc/patroni/{shard['name']}.yml"))
+        unit = f"patroni@{shard['name']}.service"
+        read = host.check_output(f"systemctl show -P StateChangeTimestamp --timestamp=unix {unit}")
+        assert int(read.removeprefix("@")) >= written, shard["name"]
 
 
 def test_one_leads_and_all_follow(host, variables, shards):
@@ -135,6 +166,23 @@ def test_the_network_sees_tls_and_scram_alone(host, variables, shards):
             "select exists (select from pg_hba_file_rules where address = '127.0.0.1'"
             " and database = '{replication}')",
         )  # fmt: skip
+
+
+def test_a_password_is_what_the_vault_says(host, variables, shards):
+    """Not what it said when the cluster was made. On a standby it is what the primary has."""
+    for shard in shards:
+        held = ask(
+            host, shard,
+            "select rolname, rolpassword from pg_authid where rolpassword is not null",
+        )  # fmt: skip
+        verifiers = dict(line.split("|") for line in held.splitlines())
+        assert set(verifiers) == set(PASSWORDS)
+        wrong = [
+            role
+            for role, secret in PASSWORDS.items()
+            if not is_of(verifiers[role], variables[f"vault_postgres_{secret}_password"])
+        ]
+        assert wrong == [], shard["name"]
 
 
 def test_rest_answers_certificates_of_ours_alone(host, variables, shards):

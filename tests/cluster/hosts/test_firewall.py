@@ -69,6 +69,22 @@ def test_the_unit_loads_it_at_boot(host):
     ), "the way back is still armed"
 
 
+def test_the_unit_is_confined(host):
+    told = host.check_output("systemd-analyze security --no-pager stowbay-firewall | tail -n 1")
+    assert float(told.split(":")[1].split()[0]) <= 3.0, told
+
+
+def test_it_goes_and_comes_as_a_whole(host):
+    """By its unit, so confined as at boot."""
+    before = host.check_output("nft list table inet stowbay | grep -v counter")
+    try:
+        host.check_output("systemctl stop stowbay-firewall")
+        assert "inet stowbay" not in host.check_output("nft list tables")
+    finally:
+        host.check_output("systemctl start stowbay-firewall")
+    assert host.check_output("nft list table inet stowbay | grep -v counter") == before
+
+
 def test_both_chains_deny_by_default(host):
     table = host.check_output("nft list table inet stowbay")
     assert table.count("policy drop") == 2

@@ -59,6 +59,29 @@ def host_findings(
     return found
 
 
+def part_findings(failed: Mapping[str, Any], host: str, part: str, task: str) -> list[Finding]:
+    """What the preflight of a part's role refused: `failed` is the answer of its task `task`.
+
+    An assertion's message is for a person already; any other task's is named by the task.
+    """
+    wrong = [each for each in failed.get("results", [failed]) if each.get("failed")]
+    told = [
+        each["msg"] if "assertion" in each
+        else f"{task}: {' '.join(str(each.get('stderr') or each.get('msg') or 'failed').split())}"
+        for each in wrong
+    ]  # fmt: skip
+    return [_finding(host, (part, each, "")) for each in told]
+
+
+def told_once(findings: Iterable[Finding]) -> list[Finding]:
+    """What is wrong in the same words on several hosts is one finding, of all of these."""
+    hosts: dict[tuple[str, ...], list[str]] = {}
+    for each in findings:
+        words = (each["check"], each["message"], each["remedy"])
+        hosts.setdefault(words, []).append(each["host"])
+    return [_finding(", ".join(sorted(hosts[words])), words) for words in hosts]
+
+
 def findings_report(findings: list[Finding], title: str) -> str:
     """For a person: grouped by host, the inventory's own first."""
     lines = [f"{title}: {len(findings)} to put right. Nothing was changed."]
@@ -72,7 +95,7 @@ def findings_report(findings: list[Finding], title: str) -> str:
 
 
 def _sentences(*parts: str) -> str:
-    return " ".join(f"{part.rstrip('.')}." for part in parts)
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 
 
 def device_uuid(mount: str, host: str, cluster: str) -> str:
@@ -106,7 +129,7 @@ def host_values(
     return found
 
 
-def _finding(host: str, told: Told) -> Finding:
+def _finding(host: str, told: tuple[str, ...]) -> Finding:
     return dict(zip(("host", "check", "message", "remedy"), (host, *told), strict=True))
 
 
@@ -273,6 +296,8 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "host_findings": host_findings,
+            "part_findings": part_findings,
+            "told_once": told_once,
             "findings_report": findings_report,
             "device_uuid": device_uuid,
             "host_addresses": host_addresses,

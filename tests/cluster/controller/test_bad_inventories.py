@@ -4,11 +4,13 @@ The inventories' addresses are documentation's (RFC 5737): a run that got as far
 hang or say UNREACHABLE, which each test excludes.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster.controller.altered import ANSIBLE, MAIN, VAULT, alter, copy_of, play, put_vault
 
@@ -153,3 +155,45 @@ def test_the_inventories_of_the_repository_are_sound(
     said = play(inventory, password_file=password, playbook="secrets.yml")
     assert said.code == 0, said.text
     assert (inventory / VAULT).read_text().startswith("$ANSIBLE_VAULT;")
+
+
+def test_what_the_parts_refuse_is_in_the_report_of_the_hosts(
+    inventory: Path, password: Path, tmp_path: Path
+) -> None:
+    """The hosts are this machine, which the preflight only looks at; no run gets further, as it has
+    none of their addresses."""
+    cert = tmp_path / "cert.pem"
+    cert.write_text("")
+    (inventory / "group_vars/all/zz.yml").write_text(
+        yaml.safe_dump(
+            {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+                "ansible_become": False,
+                "objectstore_kind": "seaweedfs",
+                "objectstore_binary": str(tmp_path / "no-store"),
+                "stowbay_release": str(tmp_path),
+                "pki_edge_certificate": str(cert),
+                "edge_cache_kind": "volume",
+                "edge_cache_device": "/dev/null",
+                "backup_own_volume": True,
+                "backup_place": str(tmp_path),
+                "alertmanager_receiver": {"webhook": []},
+            }
+        )
+    )
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    report = said.line.split("The hosts: ")[1].split(" Origin: ")[0]  # Ansible says it twice
+    assert "[address] no interface has 192.0.2.11" in report
+    assert "c1, c2, c3: [" in report
+    for message in (
+        "[objectstore] SeaweedFS is supported on one host",
+        f"[objectstore] {tmp_path}/no-store doesn't exist on the controller",
+        "[release] stowbay_release must name the folder",
+        "[pki] Of ",
+        "[edge] /dev/null is no block device",
+        f"[backup] {tmp_path} is a folder",
+        "[alertmanager] alertmanager_receiver holds lists",
+    ):
+        assert report.count(message) == 1, f"{message}\n{report}"

@@ -274,3 +274,41 @@ def test_findings_do_not_change_what_they_judge() -> None:
     before = copy.deepcopy(EXPECTED)
     judged()
     assert before == EXPECTED
+
+
+def test_what_a_part_refuses_is_told_in_its_words() -> None:
+    asserted = {"failed": True, "assertion": "false", "msg": "Take three hosts."}
+    assert hosts.part_findings(asserted, "c1", "objectstore", "Possible") == [
+        {"host": "c1", "check": "objectstore", "message": "Take three hosts.", "remedy": ""}
+    ]
+
+
+def test_of_a_loop_only_what_failed_is_told() -> None:
+    looped = {
+        "failed": True,
+        "msg": "One or more items failed",
+        "results": [
+            {"failed": False, "msg": "All assertions passed"},
+            {"failed": True, "assertion": "false", "msg": "First."},
+            {"failed": True, "assertion": "false", "msg": "Second."},
+        ],
+    }
+    found = hosts.part_findings(looped, "c1", "objectstore", "Possible")
+    assert [each["message"] for each in found] == ["First.", "Second."]
+
+
+def test_a_command_that_failed_is_named_by_its_task() -> None:
+    failed = {"failed": True, "msg": "non-zero return code", "stderr": "no such\n device"}
+    (found,) = hosts.part_findings(failed, "c1", "edge", "Look at it")
+    assert found["message"] == "Look at it: no such device"
+
+
+def test_the_same_on_several_hosts_is_one_finding() -> None:
+    def refused(host: str, message: str) -> dict[str, str]:
+        return {"host": host, "check": "store", "message": message, "remedy": ""}
+
+    found = hosts.told_once([refused("c2", "Same."), refused("c1", "Same."), refused("c2", "Own.")])
+    assert found == [refused("c1, c2", "Same."), refused("c2", "Own.")]
+    assert hosts.findings_report(found, "The hosts").splitlines()[1:] == [
+        "c1, c2:", "  [store] Same.", "c2:", "  [store] Own.",
+    ]  # fmt: skip

@@ -229,6 +229,11 @@ CODES: dict[str, Code] = {
         "Bring drives or hosts back.",
         "StoreBelowWriteQuorum",
     ),
+    "store.degraded": _warn(
+        "Drives of the store are away: it works, with less redundancy.",
+        "Bring them or their host back, or replace them.",
+        "StoreDriveOffline",
+    ),
     "store.refuses": _fail(
         "The store refuses our credential or has no such bucket.",
         "Run site.yml; on one machine `make down` and `make up`.",

@@ -265,6 +265,9 @@ def test_databases() -> None:
     [
         (store.StoreFacts("minio", quorum=(200, "4")), "store.ok"),
         (store.StoreFacts("minio", quorum=(503, "4")), "store.no-write-quorum"),
+        (store.StoreFacts("minio", quorum=(200, "3"), drives=(0, 4)), "store.ok"),
+        (store.StoreFacts("minio", quorum=(200, "3"), drives=(1, 4)), "store.degraded"),
+        (store.StoreFacts("minio", quorum=(503, "3"), drives=(2, 4)), "store.no-write-quorum"),
         (store.StoreFacts("seaweedfs"), "store.ok"),
         (store.StoreFacts("seaweedfs", "Connection refused"), "store.unreachable"),
         (store.StoreFacts("seaweedfs", "", "refused"), "store.refuses"),
@@ -272,6 +275,33 @@ def test_databases() -> None:
 )
 def test_the_store(facts: store.StoreFacts, code: str) -> None:
     assert codes(store.judge(facts)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("offline", "online", "of_sets", "expected"),
+    [
+        (0, 4, (4,), (0, 4)),
+        (1, 3, (3,), (1, 4)),  # a host or drive that is gone
+        (0, 4, (3,), (1, 4)),  # a drive that is there and no folder: seen of a MinIO of 4 drives
+        (2, 6, (3, 3), (2, 8)),
+    ],
+)
+def test_drives_that_are_away(
+    offline: int, online: int, of_sets: tuple[int, ...], expected: tuple[int, int]
+) -> None:
+    """As MinIO writes its figures."""
+    head = "# TYPE minio_cluster_drive_offline_total gauge\n"
+    lines = [
+        f'minio_cluster_drive_offline_total{{server="c1:9000"}} {offline}',
+        f'minio_cluster_drive_online_total{{server="c1:9000"}} {online}',
+        *(
+            "minio_cluster_health_erasure_set_online_drives"
+            f'{{pool="0",server="c1:9000",set="{number}"}} {drives}'
+            for number, drives in enumerate(of_sets)
+        ),
+    ]
+    assert store.drives_away((head + "\n".join(lines) + "\n").encode()) == expected
+    assert store.drives_away(b"<Error><Code>AccessDenied</Code></Error>") is None
 
 
 def test_redis() -> None:

@@ -101,8 +101,8 @@ def _keep_journals(lab: Lab, logs: Path) -> None:
     journal = "systemctl --failed --no-pager; journalctl -b --no-pager -o short-precise"
     for machine in sorted(lab.host("").glob("c*")):
         try:
-            command = ["ssh", "-F", lab.ssh_config, machine.name, journal]
-            call(lab, logs / f"journal-{machine.name}.log", *command, timeout=60)
+            log = logs / f"journal-{machine.name}.log"
+            call(lab, log, "ssh", "-F", lab.ssh_config, machine.name, journal, timeout=60)
         except (Failure, SystemExit) as error:
             print(f"no journal of {machine.name}: {error}", file=sys.stderr)
 

@@ -20,6 +20,14 @@ def ask(host: Any, port: int, path: str, parse: Callable[[str], Any] = json.load
     return parse(host.check_output(f"{_SIGNED_IN} '{url(host, port, path)}'"))
 
 
+def post(host: Any, port: int, path: str, body: Any) -> None:
+    """The body as JSON; nothing that it holds may be a shell's."""
+    host.check_output(
+        f"{_SIGNED_IN} -f -H 'Content-Type: application/json' -d '{json.dumps(body)}' "
+        f"'{url(host, port, path)}'"
+    )
+
+
 def query(host: Any, expression: str) -> list[dict[str, Any]]:
     """Each series of the answer as its labels, with its figure as `value`."""
     answer = ask(host, 9090, f"/api/v1/query?query={quote(expression)}")

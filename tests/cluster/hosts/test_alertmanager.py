@@ -1,6 +1,19 @@
-"""Alertmanager on each monitoring host: closed to strangers, one cluster, and alerts arrive."""
+"""Alertmanager on each monitoring host: closed to strangers, one cluster; alerts arrive, and with
+a receiver they are sent on."""
 
-from tests.cluster.hosts.asking import ask, settled, status
+import json
+import os
+import queue
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import testinfra
+
+from tests.cluster.addresses import CONTROLLER
+from tests.cluster.hosts.asking import ask, post, settled, status
+from tests.cluster.hosts.one_role import run_role
 
 testinfra_hosts = ["ansible://monitoring"]
 
@@ -51,3 +64,47 @@ def test_alerts_arrive(host):
         return {"Watchdog"} - there
 
     assert settled(missing) == set()
+
+
+@pytest.fixture
+def sent_on():
+    """What a receiver on the controller is told by the first monitoring host, and that host."""
+    told = queue.SimpleQueue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    inventory = os.environ["ANSIBLE_INVENTORY"]
+    host = testinfra.get_hosts(["ansible://monitoring"], ansible_inventory=inventory)[0]
+    name = host.ansible.get_variables()["inventory_hostname"]
+    with HTTPServer((CONTROLLER, 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hook = {"url": f"http://{CONTROLLER}:{server.server_port}/"}
+        try:
+            run_role("alertmanager", name, alertmanager_receiver={"webhook_configs": [hook]})
+            yield host, told
+        finally:
+            run_role("alertmanager", name)
+            server.shutdown()
+
+
+@pytest.mark.timeout(900)
+def test_a_receiver_is_told(sent_on):
+    """One that nobody was told of before: the others are repeated after hours only."""
+    host, told = sent_on
+    name = f"Delivered{secrets.token_hex(4)}"
+    post(host, 9093, "/api/v2/alerts", [{"labels": {"alertname": name}}])
+    seen = set()
+
+    def missing():
+        while not told.empty():
+            seen.update(alert["labels"]["alertname"] for alert in told.get()["alerts"])
+        return {name} - seen
+
+    assert not settled(missing, 180), seen

@@ -3,16 +3,12 @@
 The disk is a file behind a loop device of host c1, made and taken away here.
 """
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import testinfra
 
-from tests.cluster.places import REPOSITORY
+from tests.cluster.hosts.one_role import run_role
 from tests.unit.ansible.plugins import filter_plugin
 
 findings = filter_plugin("host_findings")
@@ -41,19 +37,7 @@ def device(host):
 
 
 def converge(device: str) -> None:
-    overrides = {"role": "os_baseline", "target": "c1", "objectstore_devices": {MOUNT: device}}
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *("-i", os.environ["ANSIBLE_INVENTORY"], REPOSITORY / "tests/cluster/role.yml"),
-            *("-e", json.dumps(overrides)),
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout
+    run_role("os_baseline", "c1", objectstore_devices={MOUNT: device})
 
 
 def judged(host, device: str) -> list[str]:

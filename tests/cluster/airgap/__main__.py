@@ -1,9 +1,10 @@
 """One Debian 13 host with no way out, installed from the bundle alone: `make test-airgap`.
 
 The host is its own controller: Ansible, too, comes from the bundle. First a bundle with one byte
-changed is refused, by verify.sh and by the playbook, with nothing installed; then the true one is
-converged (again, and as a dry run), and a client's files come back. Whatever happens, all of it is
-gone in the end; what was said stays in var/cluster/airgap.
+changed or one file more, and one that a stranger signed, are refused, by verify.sh and by the
+playbook, with nothing installed; then the true one is converged (again, and as a dry run),
+and a client's files come back. Whatever happens, all of it is gone in the end; what was said stays
+in var/cluster/airgap.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 from bundle.dep5 import stanzas
+from bundle.manifest import signers_line
 from bundle.places import OUT, bundle_name
 from tests.cluster.addresses import PUBLIC_NAME, address
 from tests.cluster.airgap.host import Host
@@ -32,9 +34,10 @@ HERE = Path(__file__).parent
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NETWORK = "10.77.0.0/24"
 _BUNDLE = f"/srv/{bundle_name()}"
+_ADMIN = "/srv/admin"  # the administrator's folder on the host
 _PLAYBOOK = (
-    "cd /root/stowbay/ansible && ANSIBLE_VAULT_PASSWORD_FILE=/root/vault-password "
-    "/root/controller/bin/ansible-playbook -i /root/our-cluster --diff site.yml"
+    f"cd {_ADMIN}/stowbay/ansible && ANSIBLE_VAULT_PASSWORD_FILE={_ADMIN}/vault-password "
+    f"{_ADMIN}/controller/bin/ansible-playbook -i {_ADMIN}/our-cluster --diff site.yml"
 )
 
 
@@ -77,22 +80,22 @@ def _flow(host: Host) -> None:
     bare = host.packages()
     print(f"a bare host with {len(bare)} packages and no way out", flush=True)
     _carry(host)
-    host.run("1-verify", f"sh /root/verify.sh {_BUNDLE} /root/allowed_signers")
-    host.run("2-controller", f"sh {_BUNDLE}/controller.sh /root/controller")
+    host.run("1-verify", f"sh {_ADMIN}/verify.sh {_BUNDLE} {_ADMIN}/allowed_signers")
+    host.run("2-controller", f"sh {_BUNDLE}/controller.sh {_ADMIN}/controller")
     _write_inventory(host)
-    _refuse_a_changed_byte(host)
+    _refuse(host)
     _converge(host)
     _expect_only_the_bundles(host, bare)
     host.expect_alone()
-    host.fetch("/root/our-cluster", host.lab.inventory)
+    host.fetch(f"{_ADMIN}/our-cluster", host.lab.inventory)
     _expect_no_secret(host)
     round_trip(host.lab, host.logs)
 
 
 def _carry(host: Host) -> None:
     host.carry(OUT / bundle_name(), _BUNDLE)
-    host.carry(OUT / "verify.sh", "/root")
-    host.carry(OUT / "allowed_signers", "/root")
+    host.carry(OUT / "verify.sh", _ADMIN)
+    host.carry(OUT / "allowed_signers", _ADMIN)
 
 
 def _write_inventory(host: Host) -> None:
@@ -100,23 +103,23 @@ def _write_inventory(host: Host) -> None:
     shutil.rmtree(host.lab.inventory)
     host.lab.inventory.mkdir()
     host.ask(
-        f"cp -r {_BUNDLE}/project /root/stowbay"
-        " && cp -r /root/stowbay/ansible/inventories/single /root/our-cluster"
-        " && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519"
-        " && cat /root/.ssh/id_ed25519.pub >>/root/.ssh/authorized_keys"
-        f" && ssh-keyscan -t ed25519 {address('c1')} 2>/dev/null >/root/.ssh/known_hosts"
+        f"cp -r {_BUNDLE}/project {_ADMIN}/stowbay"
+        f" && cp -r {_ADMIN}/stowbay/ansible/inventories/single {_ADMIN}/our-cluster"
+        " && ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519"
+        " && cat ~/.ssh/id_ed25519.pub >>~/.ssh/authorized_keys"
+        f" && ssh-keyscan -t ed25519 {address('c1')} 2>/dev/null >~/.ssh/known_hosts"
     )
-    host.write("/root/vault-password", host.lab.vault_password.read_text(), "600")
-    host.ask("mkdir -p /root/our-cluster/host_vars/c1 /root/our-cluster/group_vars/stowbay")
+    host.write(f"{_ADMIN}/vault-password", host.lab.vault_password.read_text(), "600")
+    host.ask(f"mkdir -p {_ADMIN}/our-cluster/host_vars/c1 {_ADMIN}/our-cluster/group_vars/stowbay")
     host.write_json(
-        "/root/our-cluster/host_vars/c1/airgap.yml",
+        f"{_ADMIN}/our-cluster/host_vars/c1/airgap.yml",
         {"ansible_host": address("c1"), "stowbay_address": address("c1"), "ansible_user": "root"},
     )
     host.write_json(
-        "/root/our-cluster/group_vars/all/zz-airgap.yml",
+        f"{_ADMIN}/our-cluster/group_vars/all/zz-airgap.yml",
         {
             "stowbay_bundle": _BUNDLE,
-            "stowbay_bundle_signers": "/root/allowed_signers",
+            "stowbay_bundle_signers": f"{_ADMIN}/allowed_signers",
             "stowbay_public_name": PUBLIC_NAME,
             "stowbay_networks": {
                 "cluster": [_NETWORK], "admin": [_NETWORK], "clients": ["0.0.0.0/0"],
@@ -125,24 +128,36 @@ def _write_inventory(host: Host) -> None:
     )  # fmt: skip
 
 
-def _refuse_a_changed_byte(host: Host) -> None:
-    """In the middle of a package: neither tool nor playbook goes on, and nothing was installed."""
+def _refuse(host: Host) -> None:
+    """Neither tool nor playbook goes on, and nothing was installed."""
     before = host.ask("sha256sum /var/lib/dpkg/status")
-    meddle = (
+    # In the middle of a package; the same once more gives the old byte back.
+    byte = (
         f"import glob; file = open(sorted(glob.glob('{_BUNDLE}/apt/nginx_*.deb'))[0], 'r+b'); "
         "file.seek(100_000); old = file.read(1)[0]; file.seek(100_000); "
         "file.write(bytes([old ^ 1])); file.close()"
     )
-    host.ask(f'python3 -c "{meddle}"')
-    check = f"sh /root/verify.sh {_BUNDLE} /root/allowed_signers"
-    for log, command in (("3-refused-by-hand", check), ("4-refused-by-playbook", _PLAYBOOK)):
-        told = host.run(log, command, fails=True)
-        if "REFUSED" not in told or "apt/nginx_" not in told:
-            raise Failure(f"it wasn't refused for the changed byte: {told[-2000:]}")
+    host.ask(f'python3 -c "{byte}"')
+    _expect_refusal(host, "byte", "allowed_signers", "apt/nginx_")
+    host.ask(f'python3 -c "{byte}"')
+    host.ask(f"touch {_BUNDLE}/apt/more.deb")
+    _expect_refusal(host, "file", "allowed_signers", "files that nobody signed: ./apt/more.deb")
+    host.ask(f"rm {_BUNDLE}/apt/more.deb")
+    host.ask(f"ssh-keygen -q -t ed25519 -N '' -f {_ADMIN}/stranger")
+    host.write(f"{_ADMIN}/strangers", signers_line(host.ask(f"cat {_ADMIN}/stranger.pub")))
+    _expect_refusal(host, "signer", "strangers", "signed by a key of")
     if host.ask("sha256sum /var/lib/dpkg/status") != before:
-        raise Failure("packages were installed from a bundle with a changed byte")
+        raise Failure("packages were installed from a bundle that isn't what was signed")
     host.ask("! ls -d /etc/stowbay /opt/stowbay /etc/apt/stowbay-bundle.list 2>/dev/null")
-    host.ask(f'python3 -c "{meddle}"')  # the same once more gives the old byte back
+
+
+def _expect_refusal(host: Host, what: str, signers: str, why: str) -> None:
+    by_hand = f"sh {_ADMIN}/verify.sh {_BUNDLE} {_ADMIN}/{signers}"
+    by_playbook = f"{_PLAYBOOK} -e stowbay_bundle_signers={_ADMIN}/{signers}"
+    for log, command in (("3-refused-by-hand", by_hand), ("4-refused-by-playbook", by_playbook)):
+        told = host.run(f"{log}-{what}", command, fails=True)
+        if "REFUSED" not in told or why not in " ".join(told.split()):  # Ansible folds lines
+            raise Failure(f"it wasn't refused for {why}: {told[-2000:]}")
 
 
 def _converge(host: Host) -> None:

@@ -44,6 +44,6 @@ def test_what_a_part_has_not_read_yet(
     touch(path)
     said = play(Path(os.environ["ANSIBLE_INVENTORY"]), "--check", "--tags", tag)
     assert said.code == 0, said.text
-    _, _, after = said.text.partition(f"Look for what {unit} hasn't read yet")
+    _, _, after = said.text.partition(f"Look for what isn't read yet by {unit}")
     assert f"changed: [{name}]" in after.split("TASK [")[0], said.text
     assert "RUNNING HANDLER" in after

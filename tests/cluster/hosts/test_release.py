@@ -1,6 +1,6 @@
 """The release on a host: whole, current, of root alone, and the commands that come from it."""
 
-testinfra_hosts = ["ansible://edge:gateway:worker"]
+testinfra_hosts = ["ansible://stowbay"]
 
 CURRENT = "/opt/stowbay/current"
 

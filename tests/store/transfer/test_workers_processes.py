@@ -114,9 +114,12 @@ async def test_a_worker_that_slept_through_its_lease_does_no_harm(
 ) -> None:
     """Stopped while the store doesn't answer, overtaken, then continued."""
     quick = world.with_limits(**msgspec.structs.asdict(QUICK))
+    flags = ("--once", "--job", "blobs", "--lease-seconds", "1.5")
+    for _ in range(2):  # what other tests left would come first, and hang as well
+        assert processes.once(*flags)[0] == 0
+        time.sleep(1.2)
     await quick.put(File.small())
     time.sleep(1.2)
-    flags = ("--once", "--job", "blobs", "--lease-seconds", "1.5")
     assert processes.once(*flags)[0] == 0
     time.sleep(1.2)
     os.kill(object_store.process_id, signal.SIGSTOP)
@@ -128,9 +131,10 @@ async def test_a_worker_that_slept_through_its_lease_does_no_harm(
     finally:
         os.kill(object_store.process_id, signal.SIGCONT)
     time.sleep(1.6)
-    code, out, err = processes.once(*flags)
+    code, _, err = processes.once(*flags)
     assert code == 0, err
-    assert "deleted=1" in out
+    gone = await world.one("select count(*) as n from blobs where space_id = %(space_id)s")
+    assert gone.n == 0
     kept = await world.put(File.small())
     os.kill(sleeper.pid, signal.SIGCONT)
     sleeper.communicate(timeout=60)

@@ -23,7 +23,7 @@ from tests.objects.store_processes import RunningStore
 from .stored import half_done
 from .world import File, World
 
-QUICK = Limits(fresh_blob_seconds=1, dying_grace_seconds=1, put_grace_seconds=1, part_url_seconds=1)
+QUICK = Limits(fresh_blob_seconds=1, dying_grace_seconds=1, put_grace_seconds=1, part_url_seconds=4)
 
 
 @dataclass
@@ -99,7 +99,7 @@ async def test_a_worker_killed_after_any_step_is_made_up_for(
 async def test_a_dry_run_says_what_once_then_does(world: World, processes: Processes) -> None:
     quick = world.with_limits(**msgspec.structs.asdict(QUICK))
     await quick.put(File.small())
-    time.sleep(1.2)
+    time.sleep(QUICK.part_url_seconds + 1.2)
     code, out, err = processes.once("--dry-run", "--job", "blobs")
     assert code == 0, err
     assert f"blobs {world.home.space_id:016x}: let-die" in out
@@ -121,7 +121,7 @@ async def test_a_worker_that_slept_through_its_lease_does_no_harm(
         time.sleep(1.2)
     world.clock.time = datetime.now(UTC)
     await quick.put(File.small())
-    time.sleep(1.2)
+    time.sleep(QUICK.part_url_seconds + 1.2)
     assert processes.once(*flags)[0] == 0
     time.sleep(1.2)
     os.kill(object_store.process_id, signal.SIGSTOP)

@@ -11,7 +11,12 @@ from tests.cluster.places import REPOSITORY
 
 
 def run_role(role: str, target: str, **settings: Any) -> None:
-    done = subprocess.run(
+    done = try_role(role, target, **settings)
+    assert done.returncode == 0, done.stdout
+
+
+def try_role(role: str, target: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [
             Path(sys.executable).with_name("ansible-playbook"),
             *("-i", os.environ["ANSIBLE_INVENTORY"], REPOSITORY / "tests/cluster/role.yml"),
@@ -22,4 +27,3 @@ def run_role(role: str, target: str, **settings: Any) -> None:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout

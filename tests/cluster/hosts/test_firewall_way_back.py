@@ -4,15 +4,11 @@ The role is run on one host with an admin network that isn't ours. Nothing here 
 fixture: it is the playbook that looks, and the host that saves itself.
 """
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import testinfra
 
-from tests.cluster.places import REPOSITORY
+from tests.cluster.hosts.one_role import try_role
 
 ELSEWHERE = {"cluster": ["10.77.0.0/24"], "admin": ["203.0.113.0/24"], "clients": ["0.0.0.0/0"]}
 
@@ -23,23 +19,7 @@ def test_the_host_lets_us_in_again_and_the_run_fails():
     assert "10.77.0.0/24" in host.check_output("nft list table inet stowbay")
     digest = host.check_output("nft list table inet stowbay | grep -m1 comment")
 
-    overrides = {
-        "role": "firewall",
-        "target": "c1",
-        "stowbay_networks": ELSEWHERE,
-        "firewall_rollback_seconds": 5,
-    }
-    done = subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            *("-i", inventory, REPOSITORY / "tests/cluster/role.yml"),
-            *("-e", json.dumps(overrides)),
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    done = try_role("firewall", "c1", stowbay_networks=ELSEWHERE, firewall_rollback_seconds=5)
     assert done.returncode != 0, done.stdout
     assert "Load the ruleset with a way back" in done.stdout, done.stdout
 

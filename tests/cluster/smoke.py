@@ -76,7 +76,7 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
     call(lab, logs / "0-inventories.log", "env", *without, "pytest", tests / "controller")
     converge(lab, logs)
     options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
-    call(lab, logs / "4-hosts.log", "pytest", *options, tests / "hosts")
+    call(lab, logs / "4-hosts.log", "pytest", *options, tests / "hosts", timeout=3000)
     renewal(lab, logs)
     round_trip(lab, logs)
     if drills:

@@ -19,10 +19,10 @@ from bundle.manifest import VERIFY, files_of, new_key, sign, signers_line
 from bundle.notices import notices_text
 from bundle.parts import sha256_of
 from bundle.places import OUT, bundle_name, commit_time, version
-from bundle.sbom import bom_of
+from bundle.sbom import BOM, bom_of
+from bundle.schema import schema_findings
 
 HERE = Path(__file__).parent
-BOM = "sbom.cdx.json"
 INTERNAL = "NOT-TO-BE-PASSED-ON.md"
 _INTERNAL_HEAD = """# For your own hosts only
 
@@ -40,12 +40,19 @@ def main() -> int:
     checking.add_argument("folder", type=Path)
     given = parser.parse_args()
     if given.command == "check":
-        return _report(findings(json.loads((given.folder / BOM).read_text()), _files(given.folder)))
+        if not (given.folder / BOM).is_file():
+            checking.error(f"no {BOM} in {given.folder}")
+        return _report(_check(given.folder))
     if os.geteuid() != 0:
         print("Debian's packages are resolved by apt in a Debian 13 of their own: this needs root.",
               file=sys.stderr)  # fmt: skip
         return 1
     return _make()
+
+
+def _check(folder: Path) -> list[Finding]:
+    text = (folder / BOM).read_text("utf-8")
+    return schema_findings(text) or findings(json.loads(text), _files(folder))
 
 
 def _make() -> int:
@@ -89,12 +96,13 @@ def _fill(out: Path) -> list[Finding]:
     with (HERE / "reviewed.toml").open("rb") as handle:
         given, wrong = decided(parts, parse_decisions(tomllib.load(handle)))
     bom = bom_of(parts, given, version(), seconds)
-    (out / BOM).write_text(json.dumps(bom, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(bom, indent=1, ensure_ascii=False) + "\n"
+    (out / BOM).write_text(text, "utf-8")
     (out / "NOTICES.md").write_text(notices_text(bom))
     shutil.copy(HERE / "README.md", out / "README.md")
     shutil.copy(HERE / "controller.sh", out / "controller.sh")
     shutil.copy(VERIFY, out / "verify.sh")
-    return wrong + findings(bom, _files(out))
+    return wrong + schema_findings(text) + findings(bom, _files(out))
 
 
 def _place(out: Path, key: Path) -> None:

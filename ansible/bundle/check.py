@@ -14,7 +14,7 @@ from typing import Any
 
 from bundle.licences import Kind, kind_of, together
 from bundle.parts import Part
-from bundle.sbom import kinds, properties
+from bundle.sbom import kinds, licences_in, properties
 
 __all__ = ["Decision", "Finding", "decided", "findings", "parse_decisions"]
 
@@ -110,10 +110,9 @@ def _unlicensed(component: Mapping[str, Any]) -> list[str]:
     told = []
     kind = together(kinds(component))
     if kind is Kind.UNKNOWN:
-        licences = [each["license"] for each in component.get("licenses", [])]
-        said = [each.get("id") or each["name"] for each in licences]
+        said = ", ".join(licences_in(component)) or "nothing said"
         told.append(
-            f"its licence can't be told ({', '.join(said) or 'nothing said'}): read it, and write "
+            f"its licence can't be told ({said}): read it, and write "
             "what you found into ansible/bundle/reviewed.toml"
         )
     has_source = properties(component, "source") or properties(component, "is-source")

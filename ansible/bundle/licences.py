@@ -10,7 +10,10 @@ import enum
 import re
 from collections.abc import Iterable
 
-__all__ = ["Kind", "kind_of", "names_in", "spdx_id", "together", "told_by_text"]
+__all__ = [
+    "Kind", "kind_of", "names_in", "spdx_expression", "spdx_id", "spdx_ids", "together",
+    "told_by_text",
+]  # fmt: skip
 
 
 class Kind(enum.Enum):
@@ -36,7 +39,7 @@ _SPDX_NAMES = (
     "0BSD AGPL-3.0-only AGPL-3.0-or-later Apache-2.0 Artistic-2.0 BSD-2-Clause BSD-3-Clause "
     "BSL-1.0 CC0-1.0 CC-BY-SA-4.0 GPL-2.0-only GPL-2.0-or-later GPL-3.0-only GPL-3.0-or-later "
     "ISC LGPL-2.1-only LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later MIT MIT-0 MPL-2.0 "
-    "OpenSSL PostgreSQL PSF-2.0 SSH-OpenSSH SSH-keyscan SSH-short TCP-wrappers Unicode-3.0 "
+    "OpenSSL PostgreSQL PSF-2.0 SSH-OpenSSH ssh-keyscan SSH-short TCP-wrappers Unicode-3.0 "
     "Unlicense Zlib"
 )
 _SPDX = {each.lower(): each for each in _SPDX_NAMES.split()}
@@ -72,6 +75,25 @@ def names_in(expression: str) -> list[str]:
 def spdx_id(name: str) -> str:
     """SPDX's spelling, or "" for a name that isn't one of SPDX's here."""
     return _SPDX.get(name.lower(), "")
+
+
+def spdx_ids() -> list[str]:
+    """All that `spdx_id` may answer."""
+    return list(_SPDX.values())
+
+
+def spdx_expression(text: str) -> str:
+    """`MIT OR (Apache-2.0 AND ISC)` in SPDX's spelling; "" for what isn't one, or holds a name that
+    isn't one of SPDX's here."""
+    words = [
+        word.upper() if word.lower() in {"and", "or"} else spdx_id(word) or word
+        for word in _WORD.findall(text)
+    ]
+    named = [word for word in words if word not in {"(", ")"}]
+    joined = len(named) % 2 == 1 and all(word in {"AND", "OR"} for word in named[1::2])
+    if not joined or not all(map(spdx_id, named[::2])) or kind_of(text) is Kind.UNKNOWN:
+        return ""
+    return " ".join(words).replace("( ", "(").replace(" )", ")")
 
 
 def _either(words: list[str]) -> tuple[Kind, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bundle.sbom import properties
+from bundle.sbom import licences_in, properties
 
 __all__ = ["notices_text"]
 
@@ -23,8 +23,7 @@ column says where in this bundle it lies (of a Debian source package, its .dsc);
 def notices_text(bom: Mapping[str, Any]) -> str:
     rows = []
     for each in bom["components"]:
-        said = [found["license"] for found in each.get("licenses", [])]
-        names = "; ".join(found.get("id") or found["name"] for found in said)
+        names = "; ".join(licences_in(each))
         sources = properties(each, "source")
         places = sorted(each for each in sources if each.endswith(".dsc")) or sorted(sources)
         if properties(each, "is-source"):

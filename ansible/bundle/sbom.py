@@ -12,10 +12,12 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bundle.licences import Kind, kind_of, spdx_id
+from bundle.licences import Kind, kind_of, spdx_expression, spdx_id
 from bundle.parts import Part
 
-__all__ = ["bom_of", "kinds", "properties"]
+__all__ = ["BOM", "bom_of", "kinds", "licences_in", "properties"]
+
+BOM = "sbom.cdx.json"
 
 _NAMESPACE = uuid.UUID("0d5c5a4e-8a57-5c0b-9f0e-6d0e3a9f4a11")
 _APPLICATIONS = ("store/",)
@@ -72,10 +74,8 @@ def _component(part: Part, decided: tuple[str, ...]) -> dict[str, Any]:
     if part.sha256:
         found["hashes"] = [{"alg": "SHA-256", "content": part.sha256}]
     if decided or part.licences:
-        found["licenses"] = [
-            _licence(each, "concluded" if decided else "declared")
-            for each in decided or part.licences
-        ]
+        how = "concluded" if decided else "declared"
+        found["licenses"] = _licences(decided or part.licences, how)
     told = [
         ("file", part.file),
         ("is-source", "yes" if part.is_source else ""),
@@ -94,15 +94,24 @@ def _ref(part: Part) -> str:
     return part.file or part.purl
 
 
-def _licence(text: str, how: str) -> dict[str, Any]:
-    """CycloneDX takes one expression or any number of names: expressions become names here, where
-    a part has several."""
-    known = spdx_id(text)
-    said = {"id": known} if known else {"name": text}
-    return {"license": {**said, "acknowledgement": how}}
+def _licences(texts: tuple[str, ...], how: str) -> list[dict[str, Any]]:
+    """CycloneDX takes one expression or any number of names: expressions become names where a part
+    has several."""
+    if len(texts) == 1 and not spdx_id(texts[0]) and (whole := spdx_expression(texts[0])):
+        return [{"expression": whole, "acknowledgement": how}]
+    said = [{"id": known} if (known := spdx_id(each)) else {"name": each} for each in texts]
+    return [{"license": {**each, "acknowledgement": how}} for each in said]
+
+
+def licences_in(component: Mapping[str, Any]) -> list[str]:
+    """All that a component names, each a name or an expression."""
+    found = []
+    for each in component.get("licenses", []):
+        named = each.get("license", {})
+        found.append(each.get("expression") or named.get("id") or named["name"])
+    return found
 
 
 def kinds(component: Mapping[str, Any]) -> list[Kind]:
     """What each of a component's licences asks."""
-    said = [each["license"] for each in component.get("licenses", [])]
-    return [kind_of(each.get("id") or each["name"]) for each in said]
+    return [kind_of(each) for each in licences_in(component)]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.licences import Kind, kind_of, names_in, spdx_id, together, told_by_text
+from bundle.licences import (
+    Kind,
+    kind_of,
+    names_in,
+    spdx_expression,
+    spdx_id,
+    together,
+    told_by_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +75,23 @@ def test_names_for_people_and_for_the_bill() -> None:
     assert names_in("(MIT OR Apache-2.0) AND GPL-2+") == ["MIT", "Apache-2.0", "GPL-2+"]
     assert spdx_id("mit") == "MIT"
     assert spdx_id("GPL-2+") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ("MIT OR Apache-2.0", "MIT OR Apache-2.0"),
+        ("mit or (apache-2.0 and Isc)", "MIT OR (Apache-2.0 AND ISC)"),
+        ("MIT", "MIT"),
+        ("GPL-2+ or MIT", ""),  # Debian's name
+        ("MIT, and ISC", ""),
+        ("Apache-2.0 WITH LLVM-exception", ""),
+        ("MIT MIT", ""),
+        ("MIT OR", ""),
+        ("(MIT OR ISC", ""),
+        ("OR", ""),
+        ("", ""),
+    ],
+)
+def test_an_expression_is_one_of_spdxs_names_alone(text: str, expression: str) -> None:
+    assert spdx_expression(text) == expression

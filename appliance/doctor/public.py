@@ -97,6 +97,8 @@ class Public:
             moved = self.moved
             if moved is None or moved.canary is None:
                 self.notes.skip(Check.REFUSALS, "headers on a signed URL: no PUT worked before")
+            elif moved.canary.status == 200 and moved.canary.same is None:
+                self.notes.skip(Check.REFUSALS, "headers on a signed URL: no file came back")
             return refusals.judge(
                 [*found, *(moved.probes if moved else ())], moved.canary if moved else None
             )

@@ -37,7 +37,7 @@ class Probe:
 class Canary:
     """`forged`: status of a PUT with a forged signature whose headers ask for none to be checked;
     `status` of the contradicting PUT; `same`: what lies there then are the bytes that were sent,
-    None when nobody looked, as the PUT failed."""
+    None when nobody could look, as the PUT failed or no file comes back."""
 
     forged: int
     status: int
@@ -78,7 +78,8 @@ async def look(
 
 
 def judge(found: Sequence[Probe], canary: Canary | None) -> list[Line]:
-    """`canary` None: no PUT worked that it could be compared with."""
+    """`canary` None: no PUT worked that it could be compared with. One that couldn't be looked at
+    accuses nobody."""
     lines = [
         line("refusals.open", each.what, f"answered {each.status}")
         for each in found
@@ -86,7 +87,8 @@ def judge(found: Sequence[Probe], canary: Canary | None) -> list[Line]:
     ]
     if canary is not None and (wrong := _wrong(canary)):
         lines.append(line("refusals.headers", "upload", wrong))
-    seen = f"{len(found)} requests refused{', unsigned headers dropped' if canary else ''}"
+    dropped = canary is not None and canary.same
+    seen = f"{len(found)} requests refused{', unsigned headers dropped' if dropped else ''}"
     return lines or [line("refusals.ok", "all", seen)]
 
 
@@ -96,4 +98,4 @@ def _wrong(canary: Canary) -> str:
         return f"a PUT with a forged signature was answered {canary.forged}"
     if canary.status != 200:
         return f"a PUT with unsigned headers that contradict it was answered {canary.status}"
-    return "" if canary.same else "a PUT with unsigned headers wrote other bytes"
+    return "a PUT with unsigned headers wrote other bytes" if canary.same is False else ""

@@ -286,13 +286,14 @@ STOPPED: dict[tuple[str, ...], Faults] = {
     ("worker",): {("worker.down", "worker")},
     ("redis",): {("cache.unreachable", "redis")},
     ("postgres",): {("database.unreachable", "stowbay-seaweedfs"), ("api.not-ready", "api")},
+    ("store",): {("store.unreachable", "seaweedfs"), ("api.not-ready", "api")},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("parts", STOPPED, ids="+".join)
 def test_a_stopped_part(machine: Instance, parts: tuple[str, ...]) -> None:
     with stopped(machine, *parts):
-        if "postgres" in parts:
+        if parts[0] in ("postgres", "store"):
             until(lambda: not any(each_ready(machine)))
         answer = doctor(machine)
     assert answer.faults == STOPPED[parts]
@@ -351,6 +352,37 @@ def test_tickets_that_nobody_looks_at(machine: Instance) -> None:
         answer = doctor(machine)
     assert {code for code, _ in answer.faults} == {"refusals.open"}
     assert "transfer.ok" in answer.codes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "code"),
+    [
+        (r'(if \(\$http_content_length = ""\))', r"if ($request_method = PUT) { return 503; } \1",
+         "transfer.put"),
+        (r"if \(\$ticket_verdict != ok\)", "if ($ticket_verdict != never)", "transfer.get"),
+        (r"(if \(\$ticket_verdict != ok\))", r'if ($ticket_verdict = ok) { return 200 "x"; } \1',
+         "transfer.bytes"),
+    ],
+    ids=["put", "get", "bytes"],
+)  # fmt: skip
+def test_a_file_that_does_not_go_or_come(
+    machine: Instance, pattern: str, new: str, code: str
+) -> None:
+    before = owned(machine)
+    with edited(machine, pattern, new):
+        answer = doctor(machine)
+    assert answer.faults == {(code, "public names")}
+    assert "headers on a signed URL" in answer.unexamined["refusals"]
+    assert owned(machine) == before
+
+
+def test_a_name_that_leads_nowhere(machine: Instance, tmp_path: Path) -> None:
+    config = tmp_path / "stowbay.json"
+    moved = machine.settings["download_url"].replace("localhost", "files.invalid")
+    config.write_text(json.dumps(machine.settings | {"download_url": moved}))
+    answer = doctor(machine, STOWBAY_CONFIG=str(config))
+    assert answer.faults == {("names.unresolved", "download")}
+    assert {"cors", "transfer"} <= answer.unexamined.keys()
 
 
 def test_this_machines_clock_is_wrong(machine: Instance) -> None:

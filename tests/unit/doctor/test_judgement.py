@@ -341,7 +341,7 @@ PROBES = [refusals.Probe("GET https://x/metrics", 404)]
         (PROBES, refusals.Canary(403, 200, True), []),
         (PROBES, None, []),
         (PROBES, refusals.Canary(403, 200, False), ["refusals.headers"]),
-        (PROBES, refusals.Canary(403, 200, None), ["refusals.headers"]),
+        (PROBES, refusals.Canary(403, 200, None), []),
         (PROBES, refusals.Canary(403, 400, None), ["refusals.headers"]),
         (PROBES, refusals.Canary(200, 412, None), ["refusals.headers"]),
         ([refusals.Probe("PUT https://x/y", 200)], None, ["refusals.open"]),

@@ -97,6 +97,21 @@ def test_where_things_go(user: User, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_whole_space_moves_into_another(
+    instance: Instance, user: User, odd: Path, tmp_path: Path
+) -> None:
+    """As compose/README.md says, from a trial to hosts; hidden files at the top, too."""
+    (odd / ".hidden").write_bytes(b"h")
+    user.stowbay("put", f"{odd}/.", "/")
+    user.stowbay("get", "/", tmp_path / "move")
+    assert tree(tmp_path / "move") == tree(odd)
+    (tmp_path / "other").mkdir()
+    other = instance.user(tmp_path / "other")
+    other.stowbay("put", f"{tmp_path}/move/.", "/")
+    other.stowbay("get", "/", tmp_path / "there")
+    assert tree(tmp_path / "there") == tree(odd)
+
+
 def test_excludes_and_dry_run(user: User, odd: Path) -> None:
     plan = user.json("put", "-n", "--exclude", "deep/", "--exclude", "*eadme", odd, "/copy")
     paths = {one["path"] for one in plan["files"]}

@@ -50,6 +50,22 @@ def test_no_service_is_left_out_of_the_rules() -> None:
         assert all("127.0.0.1" in port for port in each.get("ports", [])), name
 
 
+def test_no_image_is_fetched_but_debians() -> None:
+    """Every other is built here, in stages of that one."""
+    services = yaml.safe_load(TEXT)["services"].values()
+    built = {each["image"] for each in services if "build" in each}
+    assert {each["image"] for each in services} == built
+    recipes = {file.name: file.read_text("utf-8") for file in (COMPOSE / "images").iterdir()}
+    assert {each["build"]["dockerfile"] for each in services if "build" in each} == recipes.keys()
+    for name, text in recipes.items():
+        stages = {"debian:trixie-slim"}
+        named = re.findall(r"(?mi)^(?:FROM\s+|COPY\s+--from=)(\S+)(?:.*\sAS\s+(\S+))?", text)
+        assert named, name
+        for source, stage in named:
+            assert source in stages, name
+            stages.add(stage)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TRIAL_BIND", "localhost"), ("TRIAL_PUBLIC_NAME", "a b"), ("TRIAL_NETWORK", "10.0.0.0/8"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,7 +150,8 @@ def _newest(place: Path) -> datetime | None:
         for name in (*files, *folders):
             if name == _MARK:
                 continue
-            times.append(os.lstat(Path(folder) / name).st_mtime)
+            with suppress(FileNotFoundError):  # a backup that runs removes what it is done with
+                times.append(os.lstat(Path(folder) / name).st_mtime)
         if len(times) > _FEW:
             break
     return datetime.fromtimestamp(max(times)).astimezone() if times else None

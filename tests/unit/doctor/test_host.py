@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_what_ext4_makes_is_no_backup(tmp_path: Path) -> None:
     (tmp_path / "base").write_text("x")
     os.utime(tmp_path / "base", (1.7e9, 1.7e9))
     assert host.look_at_backup(found).newest == datetime.fromtimestamp(1.7e9, UTC)
+
+
+def test_a_backup_may_run_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".stowbay-backup-place", "base", "base.part"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "base", (1.7e9, 1.7e9))
+    walk = os.walk
+
+    def ends_meanwhile(place: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for found in walk(place):
+            (tmp_path / "base.part").unlink(missing_ok=True)
+            yield found
+
+    monkeypatch.setattr(os, "walk", ends_meanwhile)
+    seen = host.look_at_backup(host.Places(backup_place=str(tmp_path)))
+    assert (seen.broken, seen.newest) == ("", datetime.fromtimestamp(1.7e9, UTC))
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from appliance.doctor.report import Line, Unexaminable, line
 from appliance.doctor.web import BROKEN, Web, reason
 from appliance.settings import Settings
 
-__all__ = ["ProcessFacts", "judge_gateways", "judge_worker", "look_at_gateways", "look_at_worker"]
+__all__ = [
+    "ProcessFacts", "figures_url", "judge_gateways", "judge_worker", "look_at_gateways",
+    "look_at_worker",
+]  # fmt: skip
 
 _ANY = "0.0.0.0"  # noqa: S104  what a listener may say, and nobody can be asked at
 _VERSION = re.compile(rb'^stowbay_start_time_seconds\{version="([^"]+)"\}', re.MULTILINE)
@@ -42,10 +45,15 @@ async def look_at_worker(settings: Settings, web: Web) -> list[ProcessFacts]:
     return [await _ask("worker", settings, settings.worker_metrics_port, web)]
 
 
+def figures_url(settings: Settings, port: int) -> str:
+    """Where a process of this host, gateway or worker, tells its figures."""
+    host = "127.0.0.1" if settings.metrics_host == _ANY else settings.metrics_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+
+
 async def _ask(name: str, settings: Settings, port: int, web: Web) -> ProcessFacts:
-    host = settings.metrics_host.replace(_ANY, "127.0.0.1")
     try:
-        answer = await web.ask("GET", f"http://{host}:{port}/metrics")
+        answer = await web.ask("GET", figures_url(settings, port))
     except BROKEN as error:
         return ProcessFacts(name, f"port {port}: {reason(error)}")
     version = _VERSION.search(answer.body)

@@ -14,6 +14,7 @@ import msgspec
 import appliance
 from appliance.doctor.examination import Options, examine
 from appliance.doctor.host import is_alone
+from appliance.doctor.processes import figures_url
 from appliance.settings import Settings, load
 from appliance.support import gather, known
 from appliance.support.archive import write_archive
@@ -94,9 +95,8 @@ def _doctor(settings: Settings | None, settings_file: Path) -> Raw | LeftOut:
 def _pages(settings: Settings | None, place: Installation) -> Iterator[tuple[str, str]]:
     if settings is not None:
         for index in range(len(settings.gateway_ports)):
-            port = settings.metrics_port + index
-            yield f"gateway-{index}", f"http://{settings.metrics_host}:{port}/metrics"
+            yield f"gateway-{index}", figures_url(settings, settings.metrics_port + index)
         if settings.worker_metrics_port:
-            yield "worker", f"http://127.0.0.1:{settings.worker_metrics_port}/metrics"
+            yield "worker", figures_url(settings, settings.worker_metrics_port)
     for name, port in place.figures:
         yield name, f"http://127.0.0.1:{port}/metrics"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import tarfile
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -14,6 +17,7 @@ from appliance.cli.admin import admin
 from appliance.support.collect import _redactor, collect
 from appliance.support.gather import _journal_line
 from appliance.support.sources import installation
+from tests.unit.support.test_selection import SETTINGS
 
 SINCE = datetime.now(UTC) - timedelta(hours=1)
 
@@ -126,6 +130,38 @@ def test_what_a_host_of_seaweedfs_or_of_the_alerts_leaks(tmp_path: Path) -> None
     files = unpacked(output)
     assert files["config/etc_stowbay_store_store.env"] == "WEED_GRPC_CA=/etc/stowbay/pki/ca.pem\n"
     assert not any(each in "".join(files.values()) for each in secrets)
+
+
+class _Figures(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = f"figures of {self.server.server_port}\n".encode()  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_figures_are_asked_where_the_settings_say(tmp_path: Path) -> None:
+    """The worker's, too: at another address than loopback's usual one."""
+    config, output = tmp_path / "etc/stowbay/stowbay.json", tmp_path / "b.tar.gz"
+    config.parent.mkdir(parents=True)
+    place = "127.0.0.7"
+    with HTTPServer((place, 0), _Figures) as gateway, HTTPServer((place, 0), _Figures) as worker:
+        told = msgspec.structs.replace(
+            SETTINGS, metrics_host=place, gateway_ports=(1,),
+            metrics_port=gateway.server_port, worker_metrics_port=worker.server_port,
+        )  # fmt: skip
+        config.write_bytes(msgspec.json.encode(told))
+        threads = [Thread(target=each.handle_request, daemon=True) for each in (gateway, worker)]
+        for each in threads:
+            each.start()
+        collect(config, output, SINCE, doctor=False)
+    files = unpacked(output)
+    assert files["metrics/gateway-0.txt"] == f"figures of {gateway.server_port}\n"
+    assert files["metrics/worker.txt"] == f"figures of {worker.server_port}\n"
 
 
 def test_the_two_kinds_are_told_apart(tmp_path: Path) -> None:

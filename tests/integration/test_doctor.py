@@ -390,25 +390,47 @@ def test_this_machines_clock_is_wrong(machine: Instance) -> None:
     assert answer.faults == {("clock.far-off", "this machine")}
 
 
-def test_a_gateways_clock_is_wrong(machine: Instance, tmp_path: Path) -> None:
+@contextlib.contextmanager
+def another_gateway(machine: Instance, folder: Path, *command: str) -> Iterator[str]:
+    """Started so, at ports of its own; the settings that name it and no other."""
     port, figures = machine.port_base + 35, machine.port_base + 36
-    config = tmp_path / "stowbay.json"
+    config = folder / "stowbay.json"
     told = machine.settings | {"gateway_ports": [port], "metrics_port": figures}
     config.write_text(json.dumps(told))
     process = subprocess.Popen(
-        ["faketime", "-f", "-20s", sys.executable, "-P", "-m", "appliance.gateway"],
-        cwd=tmp_path, env=machine.env | {"STOWBAY_CONFIG": str(config)}, stderr=subprocess.DEVNULL,
+        command, cwd=folder, env=machine.env | {"STOWBAY_CONFIG": str(config)},
+        stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         until(lambda: process.poll() is None and listens(figures))
-        answer = doctor(machine, STOWBAY_CONFIG=str(config))
+        yield str(config)
     finally:
         # faketime waits for the gateway it started, and would leave it behind if ended itself.
-        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGTERM)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for each in children or [str(process.pid)]:
+            os.kill(int(each), signal.SIGTERM)
         process.wait(30)
-    assert answer.faults == {("clock.off", "gateway 0")}
     assert not listens(figures)
+
+
+def test_a_gateways_clock_is_wrong(machine: Instance, tmp_path: Path) -> None:
+    command = ("faketime", "-f", "-20s", sys.executable, "-P", "-m", "appliance.gateway")
+    with another_gateway(machine, tmp_path, *command) as config:
+        answer = doctor(machine, STOWBAY_CONFIG=config)
+    assert answer.faults == {("clock.off", "gateway 0")}
+
+
+OLDER = """
+import appliance, runpy
+appliance.__version__ = "0.0.9"
+runpy.run_module("appliance.gateway", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_gateway_of_another_release(machine: Instance, tmp_path: Path) -> None:
+    with another_gateway(machine, tmp_path, sys.executable, "-P", "-c", OLDER) as config:
+        answer = doctor(machine, STOWBAY_CONFIG=config)
+    assert answer.faults == {("versions.differ", "all")}
 
 
 def test_redis_that_persists_and_has_no_bound(machine: Instance) -> None:

@@ -26,6 +26,7 @@ TESTS = ("test_firewall.py", "test_pki.py", "test_haproxy.py", "test_edge.py", "
          "test_worker.py", "test_prometheus.py", "test_doctor.py")  # fmt: skip
 
 _PEM = serialization.Encoding.PEM
+_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
 
 
 def choose(lab: Lab) -> None:
@@ -85,7 +86,9 @@ def _signed(name: str, by: _Signer | None, names: list[str] | None = None) -> _S
             critical=False,
         )
     )
-    if names:
+    if not names:
+        builder = builder.add_extension(_SIGNS, critical=True)
+    else:
         wanted = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
         builder = builder.add_extension(wanted, critical=False)
     return builder.sign(signing, hashes.SHA256()), key

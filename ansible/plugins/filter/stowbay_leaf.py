@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -92,18 +92,30 @@ def leaf_signed(
     return "".join(certificate.public_bytes(_PEM).decode() for certificate in shown)
 
 
-def own_reason(found: dict[str, Any], own: dict[str, str], name: str) -> str:
-    """The same question for a certificate that was brought along; ValueError if it is unusable."""
-    leaf = x509.load_pem_x509_certificate(own["certificate"].encode())
-    key = serialization.load_pem_private_key(own["key"].encode(), password=None)
+def own_faults(own: dict[str, str], name: str, now: datetime | None = None) -> list[str]:
+    """What is wrong with a certificate and key that were brought for a server of this name."""
+    try:
+        leaf = x509.load_pem_x509_certificate(own["certificate"].encode())
+        key = serialization.load_pem_private_key(own["key"].encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return ["the brought certificate and key aren't both PEM, the key not encrypted"]
+    faults = []
     if key.public_key() != leaf.public_key():
-        raise ValueError("the brought certificate and key don't belong together")
-    if leaf.not_valid_after_utc < datetime.now(UTC):
-        raise ValueError(f"the brought certificate ended {leaf.not_valid_after_utc:%Y-%m-%d}")
+        faults.append("the brought certificate and key don't belong together")
+    if leaf.not_valid_after_utc < (now or datetime.now(UTC)):
+        faults.append(f"the brought certificate ended {leaf.not_valid_after_utc:%Y-%m-%d}")
     parent = "*." + name.partition(".")[2]
     if not {x509.DNSName(name), x509.DNSName(parent)} & set(_names_of(leaf)):
-        raise ValueError(f"the brought certificate isn't for {name}")
-    same_key = found.get("public_key", "").strip() == _public_pem(key.public_key())
+        faults.append(f"the brought certificate isn't for {name}")
+    return faults
+
+
+def own_reason(found: dict[str, Any], own: dict[str, str], name: str) -> str:
+    """The same question for a certificate that was brought along; ValueError if it is unusable."""
+    if faults := own_faults(own, name):
+        raise ValueError("; ".join(faults))
+    leaf = x509.load_pem_x509_certificate(own["certificate"].encode())
+    same_key = found.get("public_key", "").strip() == _public_pem(leaf.public_key())
     if same_key and found.get("certificate", "").strip() == own["certificate"].strip():
         return ""
     return "another one is brought along"
@@ -159,5 +171,6 @@ class FilterModule:
         return {
             "stowbay_leaf_reason": leaf_reason,
             "stowbay_leaf_signed": leaf_signed,
+            "stowbay_own_leaf_faults": own_faults,
             "stowbay_own_leaf_reason": own_reason,
         }

@@ -45,11 +45,12 @@ DEFAULTS = {
     "TRIAL_NETWORK": "10.87.33",
     **{f"TRIAL_{name}_PORT": port for name, port in PORTS.items()},
 }
+ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 FORMS = {
-    "TRIAL_BIND": r"[0-9]{1,3}(\.[0-9]{1,3}){3}",
-    "TRIAL_PUBLIC_NAME": r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+    "TRIAL_BIND": ADDRESS,
+    "TRIAL_PUBLIC_NAME": rf"{ADDRESS}|(?=.*[a-z])[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
     "TRIAL_NETWORK": r"[0-9]{1,3}(\.[0-9]{1,3}){2}",
-    **{f"TRIAL_{name}_PORT": r"[0-9]{1,5}" for name in PORTS},
+    **{f"TRIAL_{name}_PORT": r"[1-9][0-9]{0,4}" for name in PORTS},
 }
 
 
@@ -62,8 +63,8 @@ class Trial:
         self.started_file = self.state / "started"
         self.settings = {**DEFAULTS, **self._remembered()}
         self.settings |= {name: environ[name] for name in DEFAULTS if environ.get(name)}
-        for name, form in FORMS.items():
-            if not re.fullmatch(form, self.settings[name]):
+        for name in FORMS:
+            if not fits(name, self.settings[name]):
                 raise CannotGoOn(f"{name} is {self.settings[name]!r}, which it can't be")
         self.settings["TRIAL_STATE"] = str(self.state)
         self.settings["TRIAL_OWNER"] = f"{os.getuid()}:{os.getgid()}"
@@ -113,6 +114,14 @@ class Trial:
     def url(self) -> str:
         port = self.settings["TRIAL_API_PORT"]
         return f"https://{self.settings['TRIAL_PUBLIC_NAME']}{'' if port == '443' else ':' + port}"
+
+
+def fits(name: str, value: str) -> bool:
+    """Whether a setting can be this."""
+    if not re.fullmatch(FORMS[name], value):
+        return False
+    largest = 65535 if name.endswith("_PORT") else 255
+    return not re.fullmatch(r"[0-9.]+", value) or max(map(int, value.split("."))) <= largest
 
 
 def compose_command() -> list[str]:

@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -116,9 +117,10 @@ def rendered(variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def permitted(names: set[str], network: str) -> list[x509.GeneralName]:
     """Whoever trusts this authority trusts it for the trial's own names and no others."""
-    networks = ["127.0.0.1/32", f"{network}.0/24"]
+    addresses = {name for name in names if re.fullmatch(r"[0-9.]+", name)}
+    networks = ["127.0.0.1/32", f"{network}.0/24", *sorted(addresses)]
     return [
-        *(x509.DNSName(name) for name in sorted(names)),
+        *(x509.DNSName(name) for name in sorted(names - addresses)),
         *(x509.IPAddress(ipaddress.ip_network(each)) for each in networks),
     ]
 

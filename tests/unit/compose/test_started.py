@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +17,6 @@ from appliance.machine.pki import keep_authority
 from tests.cluster.places import REPOSITORY
 
 COMPOSE = REPOSITORY / "compose"
-LEAF = {"name": "edge", "extra_names": ["localhost"]}
 OWN = ("edge", "10.87.33.40")
 
 
@@ -38,7 +39,7 @@ def trial(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     sys.modules.pop("trial")
 
 
-def kept(place: Any, folder: Path, names: set[str]) -> str:
+def kept(place: Any, folder: Path, names: set[str], public_name: str = "localhost") -> str:
     """The sum after a run of what `setup` does for one leaf."""
     now = datetime.now(UTC)
     (folder / "secrets").mkdir(exist_ok=True)
@@ -46,7 +47,8 @@ def kept(place: Any, folder: Path, names: set[str]) -> str:
     authority, key = keep_authority(folder / "secrets", "Trial", allowed, now)
     pem = authority.public_bytes(serialization.Encoding.PEM).decode()
     place.put(folder / "etc" / "edge" / "pki" / "ca.pem", pem)
-    place.keep_leaf(folder / "etc" / "edge" / "pki" / "edge", LEAF, OWN, pem, key)
+    leaf = {"name": "edge", "extra_names": [public_name]}
+    place.keep_leaf(folder / "etc" / "edge" / "pki" / "edge", leaf, OWN, pem, key)
     return str(place.sum_of(folder / "etc"))
 
 
@@ -76,6 +78,26 @@ def test_the_same_content_elsewhere_is_another_sum(place: Any, tmp_path: Path) -
     before = place.sum_of(file.parent)
     file.rename(file.with_name("b"))
     assert place.sum_of(file.parent) != before
+
+
+@pytest.mark.parametrize("name", ["files.example.com", "192.0.2.7"])
+def test_clients_trust_the_public_name_be_it_an_address(
+    place: Any, tmp_path: Path, name: str
+) -> None:
+    kept(place, tmp_path, {name}, name)
+    leaf = tmp_path / "etc" / "edge" / "pki" / "edge"
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(leaf / "cert.pem", leaf / "key.pem")
+    client = ssl.create_default_context(cafile=str(leaf.parent / "ca.pem"))
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(back, there, server_hostname=name),
+        server.wrap_bio(there, back, server_side=True),
+    ]
+    for each in ends * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            each.do_handshake()
+    assert ends[0].version() == "TLSv1.3"
 
 
 def test_what_runs_is_outdated_by_settings_and_by_files(trial: Any, tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def test_no_image_is_fetched_but_debians() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TRIAL_BIND", "localhost"), ("TRIAL_PUBLIC_NAME", "a b"), ("TRIAL_NETWORK", "10.0.0.0/8"),
-     ("TRIAL_API_PORT", "8443;")],
+     ("TRIAL_API_PORT", "8443;"), ("TRIAL_API_PORT", "65536"), ("TRIAL_API_PORT", "0"),
+     ("TRIAL_PUBLIC_NAME", "192.0.2"), ("TRIAL_PUBLIC_NAME", "192.0.2.256"),
+     ("TRIAL_BIND", "192.0.2.256"), ("TRIAL_NETWORK", "10.256.0")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(name: str, value: str, tmp_path: Path) -> None:
     environ = {"PATH": "/usr/bin:/bin", "TRIAL_STATE": str(tmp_path), name: value}

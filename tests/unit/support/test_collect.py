@@ -134,7 +134,7 @@ def test_what_a_host_of_seaweedfs_or_of_the_alerts_leaks(tmp_path: Path) -> None
 
 class _Figures(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = f"figures of {self.server.server_port}\n".encode()  # type: ignore[attr-defined]
+        body = f"figures of {self.server.server_port} sk1-sk1\n".encode()  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -145,23 +145,24 @@ class _Figures(BaseHTTPRequestHandler):
 
 
 def test_figures_are_asked_where_the_settings_say(tmp_path: Path) -> None:
-    """The worker's, too: at another address than loopback's usual one."""
+    """The worker's, too: at another address than loopback's usual one. A secret goes there, too."""
     config, output = tmp_path / "etc/stowbay/stowbay.json", tmp_path / "b.tar.gz"
     config.parent.mkdir(parents=True)
     place = "127.0.0.7"
     with HTTPServer((place, 0), _Figures) as gateway, HTTPServer((place, 0), _Figures) as worker:
-        told = msgspec.structs.replace(
+        settings = msgspec.structs.replace(
             SETTINGS, metrics_host=place, gateway_ports=(1,),
             metrics_port=gateway.server_port, worker_metrics_port=worker.server_port,
         )  # fmt: skip
-        config.write_bytes(msgspec.json.encode(told))
+        config.write_bytes(msgspec.json.encode(settings))
         threads = [Thread(target=each.handle_request, daemon=True) for each in (gateway, worker)]
         for each in threads:
             each.start()
         collect(config, output, SINCE, doctor=False)
     files = unpacked(output)
-    assert files["metrics/gateway-0.txt"] == f"figures of {gateway.server_port}\n"
-    assert files["metrics/worker.txt"] == f"figures of {worker.server_port}\n"
+    for name, page in (("gateway-0", gateway), ("worker", worker)):
+        told = f"figures of {page.server_port} [redacted:known-secret]\n"
+        assert files[f"metrics/{name}.txt"] == told
 
 
 def test_the_two_kinds_are_told_apart(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ CODES: dict[str, Code] = {
         "StoreBelowWriteQuorum",
     ),
     "store.degraded": _warn(
-        "Drives of the store are away: it works, with less redundancy.",
+        "Drives of the store are away or being healed: it works, with less redundancy.",
         "Bring them or their host back, or replace them.",
         "StoreDriveOffline",
     ),

@@ -17,10 +17,10 @@ __all__ = ["HEALTH", "StoreFacts", "drives_away", "judge", "look"]
 HEALTH = {"minio": "/minio/health/live", "seaweedfs": "/healthz"}
 _QUORUM = "/minio/health/cluster"
 _FIGURES = "/minio/v2/metrics/cluster"  # where the cluster opens it, as the role objectstore does
-# What is offline is missed by minio_cluster_drive_offline_total while only its set knows.
-_DRIVES = re.compile(rb"^minio_cluster_drive_(?:on|off)line_total(?:{[^}]*})? (\S+)", re.MULTILINE)
+# As store:drives_away:max in monitoring/rules/figures.yml, which says why.
+_ALL = re.compile(rb"^minio_cluster_drive_total(?:{[^}]*})? (\S+)", re.MULTILINE)
 _OF_SETS = re.compile(
-    rb"^minio_cluster_health_erasure_set_online_drives(?:{[^}]*})? (\S+)", re.MULTILINE
+    rb"^minio_cluster_health_erasure_set_(online|healing)_drives(?:{[^}]*})? (\S+)", re.MULTILINE
 )
 
 
@@ -59,10 +59,12 @@ async def look(store: ObjectStore, control: ObjectControl, web: Web) -> StoreFac
 
 
 def drives_away(page: bytes) -> tuple[int, int] | None:
-    """Of the figures of MinIO's cluster: how many, of how many; None without such figures."""
-    counted = [int(float(each)) for each in _DRIVES.findall(page)]
-    online = [int(float(each)) for each in _OF_SETS.findall(page)]
-    return (sum(counted) - sum(online), sum(counted)) if counted and online else None
+    """Of the figures of MinIO's cluster: how many, of how many; None without such figures, as in
+    MinIO's first minute. One that is being healed is away."""
+    total = [int(float(each)) for each in _ALL.findall(page)]
+    of_sets = [(what == b"online", int(float(many))) for what, many in _OF_SETS.findall(page)]
+    whole = sum(many if online else -many for online, many in of_sets)
+    return (total[0] - whole, total[0]) if total and of_sets else None
 
 
 def judge(found: StoreFacts) -> list[Line]:
@@ -75,7 +77,8 @@ def judge(found: StoreFacts) -> list[Line]:
         return [line("store.refuses", found.kind, found.refused)]
     if found.drives is not None and found.drives[0] > 0:
         away, of = found.drives
-        return [line("store.degraded", found.kind, f"{away} of {of} drives are away")]
+        seen = f"{away} of {of} drives are away or being healed"
+        return [line("store.degraded", found.kind, seen)]
     seen = (
         f"write quorum of {found.quorum[1]} drives"
         if found.quorum

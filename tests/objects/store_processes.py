@@ -76,6 +76,7 @@ class Place:
 
     kind: str
     directory: Path
+    drives: tuple[Path, ...]
     ports: tuple[int, ...]
     credentials: dict[str, Credential]
     key: bytes
@@ -93,13 +94,18 @@ class Place:
         )
 
 
-def new_place(kind: str, directory: Path) -> Place:
+def new_place(kind: str, directory: Path, drives: Sequence[str] = ("data",)) -> Place:
+    """MinIO makes an erasure set of several drives."""
     credentials = {
         role: Credential(f"{role}{secrets.token_hex(6)}", secrets.token_hex(20))
         for role in (*ROLES, "root")
     }
-    (directory / "data").mkdir()
-    return Place(kind, directory, tuple(free_ports(8)), credentials, secrets.token_bytes(32))
+    places = tuple(directory / drive for drive in drives)
+    for each in places:
+        each.mkdir()
+    return Place(
+        kind, directory, places, tuple(free_ports(8)), credentials, secrets.token_bytes(32)
+    )
 
 
 @contextmanager
@@ -185,7 +191,7 @@ def _minio(place: Place, log: IO[bytes]) -> subprocess.Popen[bytes]:
             "--quiet",
             "--address",
             f"127.0.0.1:{place.ports[0]}",
-            place.directory / "data",
+            *place.drives,
         ],
         cwd=place.directory,
         env={
@@ -193,6 +199,7 @@ def _minio(place: Place, log: IO[bytes]) -> subprocess.Popen[bytes]:
             "HOME": str(place.directory),
             "MINIO_CI_CD": "1",
             "MINIO_BROWSER": "off",
+            "MINIO_PROMETHEUS_AUTH_TYPE": "public",
             "MINIO_KMS_SECRET_KEY": f"stowbay:{base64.b64encode(place.key).decode()}",
             "MINIO_ROOT_USER": place.credentials["root"].access_key,
             "MINIO_ROOT_PASSWORD": place.credentials["root"].secret_key,
@@ -221,7 +228,7 @@ def _seaweedfs(place: Place, log: IO[bytes]) -> subprocess.Popen[bytes]:
             "server",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
-            f"-dir={place.directory / 'data'}",
+            f"-dir={','.join(map(str, place.drives))}",
             "-filer",
             "-s3",
             "-s3.iam=false",

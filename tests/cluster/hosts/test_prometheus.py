@@ -13,7 +13,7 @@ testinfra_hosts = ["ansible://monitoring"]
 DASHBOARD = Path(__file__).parents[3] / "monitoring" / "dashboards" / "overview.json"
 # There only after something went wrong, or was used: not on a fresh cluster.
 SOMETIMES = {"stowbay_problems_total", "stowbay_job_items_total", "stowbay_job_runs_total"}
-OF_MINIO = "minio_"
+OF_MINIO = ("minio_", "store:drives_away:")
 
 
 def expected_targets(variables):

@@ -278,26 +278,28 @@ def test_the_store(facts: store.StoreFacts, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offline", "online", "of_sets", "expected"),
+    ("offline", "online", "healing", "expected"),
     [
-        (0, 4, (4,), (0, 4)),
-        (1, 3, (3,), (1, 4)),  # a host or drive that is gone
-        (0, 4, (3,), (1, 4)),  # a drive that is there and no folder: seen of a MinIO of 4 drives
-        (2, 6, (3, 3), (2, 8)),
+        (0, (4,), (0,), (0, 4)),
+        (1, (3,), (0,), (1, 4)),  # a host or drive that is gone
+        (0, (3,), (0,), (1, 4)),  # a drive that isn't mounted: seen of a MinIO of 4 drives
+        (0, (4,), (1,), (1, 4)),  # an empty one that MinIO has taken in
+        (2, (3, 3), (0, 0), (2, 8)),
     ],
 )
 def test_drives_that_are_away(
-    offline: int, online: int, of_sets: tuple[int, ...], expected: tuple[int, int]
+    offline: int, online: tuple[int, ...], healing: tuple[int, ...], expected: tuple[int, int]
 ) -> None:
     """As MinIO writes its figures."""
     head = "# TYPE minio_cluster_drive_offline_total gauge\n"
     lines = [
         f'minio_cluster_drive_offline_total{{server="c1:9000"}} {offline}',
-        f'minio_cluster_drive_online_total{{server="c1:9000"}} {online}',
+        f'minio_cluster_drive_total{{server="c1:9000"}} {expected[1]}',
         *(
-            "minio_cluster_health_erasure_set_online_drives"
+            f"minio_cluster_health_erasure_set_{what}_drives"
             f'{{pool="0",server="c1:9000",set="{number}"}} {drives}'
-            for number, drives in enumerate(of_sets)
+            for what, sets in (("online", online), ("healing", healing))
+            for number, drives in enumerate(sets)
         ),
     ]
     assert store.drives_away((head + "\n".join(lines) + "\n").encode()) == expected

@@ -72,6 +72,7 @@ def play(
     *arguments: str,
     password_file: Path | None = None,
     playbook: str = "site.yml",
+    seconds: float = 180,
 ) -> Said:
     """Run the playbook. The password file is the environment's when none is given."""
     environment = os.environ | {
@@ -87,7 +88,7 @@ def play(
         stdin=subprocess.DEVNULL,
         text=True,
         env=environment,
-        timeout=180,
+        timeout=seconds,
     )
     return Said(done.returncode, done.stdout)
 

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.cluster.addresses import PUBLIC_NAME
+from tests.cluster.converge import on_hosts
 from tests.cluster.places import REPOSITORY, Lab
 
-__all__ = ["TESTS", "choose", "public_authority"]
+__all__ = ["TESTS", "choose", "public_authority", "trust_publicly"]
 
 # Of the tests of hosts those of parts that the choices change; test_objectstore is of MinIO alone.
 TESTS = ("test_firewall.py", "test_pki.py", "test_haproxy.py", "test_edge.py", "test_gateway.py",
@@ -55,6 +56,13 @@ def choose(lab: Lab) -> None:
     # Read after all others, so it wins. JSON is YAML.
     settings = lab.inventory / "group_vars" / "all" / "zzz-choices.yml"
     settings.write_text("---\n" + json.dumps(chosen, indent=2) + "\n")
+
+
+def trust_publicly(lab: Lab) -> None:
+    """The hosts trust it, too, as Debian does the public authorities."""
+    where = "/usr/local/share/ca-certificates/stowbay-test.crt"
+    text = public_authority(lab).read_text()
+    on_hosts(lab, f"cat > {where} <<'END'\n{text}END\nupdate-ca-certificates >&2\n")
 
 
 def public_authority(lab: Lab) -> Path:

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cluster.choices import TESTS, choose, public_authority
+from tests.cluster.choices import TESTS, choose, public_authority, trust_publicly
 from tests.cluster.converge import Failure, call, converge
 from tests.cluster.lab import down, need_root, up
 from tests.cluster.places import REPOSITORY, Lab
@@ -90,6 +90,7 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
 def _other_choices(lab: Lab, logs: Path) -> None:
     choose(lab)
     converge(lab, logs)
+    trust_publicly(lab)
     options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
     folder = REPOSITORY / "tests" / "cluster" / "hosts"
     call(lab, logs / "4-hosts.log", "pytest", *options, *(folder / each for each in TESTS))

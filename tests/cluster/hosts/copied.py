@@ -23,7 +23,8 @@ async def main(authority: str) -> None:
     config = settings.load("/etc/stowbay/stowbay.json")
     store = config.store
     presigner = Presigner(config.upload_url, store.region, store.bucket, store.signer)
-    context = ssl.create_default_context(cafile=authority)
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=authority)
     space = secrets.randbits(62) + 1
     keys = [single_key(space, secrets.token_bytes(16)) for _ in range(2)]
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -25,24 +26,46 @@ def address(variables):
     return variables.get("stowbay_address", variables["ansible_host"])
 
 
-def call(where, port, method, target, headers=None, body=None):
-    """From the controller, as a client; the certificate must be of the name asked for."""
-    context = ssl.create_default_context(cafile=str(AUTHORITY))
-    connection = http.client.HTTPSConnection(where, port, context=context, timeout=20)
-    connection.request(method, target, body=body, headers=headers or {})
-    answer = connection.getresponse()
-    told = answer.status, answer.read(), answer.headers
-    connection.close()
-    return told
+@pytest.fixture
+def brought(variables):
+    """The certificate that the operator brought along, "" for the cluster's own."""
+    return variables.get("pki_edge_certificate", "")
 
 
-def test_health_by_the_public_name_and_by_the_host(variables, address):
-    for where in (variables["stowbay_public_name"], address):
-        status, body, _ = call(where, variables["stowbay_api_port"], "GET", "/health/ready")
+@pytest.fixture
+def trust(brought):
+    authority = Path(brought).with_name("public.pem") if brought else AUTHORITY
+    return ssl.create_default_context(cafile=str(authority))
+
+
+@pytest.fixture
+def call(variables, trust):
+    """From the controller, as a client; the certificate must be of the name."""
+
+    def answered(where, port, method, target, headers=None, body=None, name=None):
+        shown = name or variables["stowbay_public_name"]
+        connection = http.client.HTTPSConnection(where, port)
+        connection.sock = trust.wrap_socket(
+            socket.create_connection((where, port), timeout=20), server_hostname=shown
+        )
+        connection.request(method, target, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        told = answer.status, answer.read(), answer.headers
+        connection.close()
+        return told
+
+    return answered
+
+
+def test_health_by_the_public_name_and_by_the_host(call, brought, variables, address):
+    public, port = variables["stowbay_public_name"], variables["stowbay_api_port"]
+    for where in (public, address):
+        name = public if brought else where
+        status, body, _ = call(where, port, "GET", "/health/ready", name=name)
         assert (status, json.loads(body)["status"]) == (200, "ready"), where
 
 
-def test_one_edge_holds_the_floating_address(host, variables):
+def test_one_edge_holds_the_floating_address(call, host, variables):
     floating = variables["stowbay_floating_address"].partition("/")[0]
     held = floating and f" {floating}/" in host.check_output("ip -4 -o addr show")
     if not floating:
@@ -121,7 +144,7 @@ def test_the_cache_never_reaches_a_disk(host, variables):
     )
 
 
-def test_unsigned_uploads_and_tickets_of_nobody_are_refused(variables, address):
+def test_unsigned_uploads_and_tickets_of_nobody_are_refused(call, variables, address):
     upload, download = variables["stowbay_upload_port"], variables["stowbay_download_port"]
     copy = {"x-amz-copy-source": "/stowbay/blobs/aa"}
     for method, target in (
@@ -147,16 +170,14 @@ def test_a_copy_source_on_a_signed_url_is_not_obeyed(host, variables):
     assert (held.rc, held.stdout) == (0, "sent"), held.stderr
 
 
-def test_its_certificate_is_of_the_public_name(variables, address):
-    context = ssl.create_default_context(cafile=str(AUTHORITY))
-    connection = http.client.HTTPSConnection(
-        address, variables["stowbay_api_port"], context=context
-    )
-    connection.connect()
-    shown = connection.sock.getpeercert()
-    connection.close()
-    names = [value for kind, value in shown["subjectAltName"] if kind == "DNS"]
-    assert variables["stowbay_public_name"] in names
+def test_its_certificate_is_of_the_public_name(trust, variables, address):
+    public, where = variables["stowbay_public_name"], (address, variables["stowbay_api_port"])
+    with (
+        socket.create_connection(where, timeout=20) as plain,
+        trust.wrap_socket(plain, server_hostname=public) as shown,
+    ):
+        names = [value for kind, value in shown.getpeercert()["subjectAltName"] if kind == "DNS"]
+    assert public in names
 
 
 def test_what_nginx_read_is_what_lies_there(host):

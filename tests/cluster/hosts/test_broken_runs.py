@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import testinfra
 
 from tests.cluster.controller.altered import play
@@ -37,6 +38,7 @@ def touched(host: Any) -> Iterator[None]:
             host.check_output(f"touch -d @{seconds} {path}")
 
 
+@pytest.mark.timeout(1000)
 def test_what_parts_have_not_read_yet_is_seen() -> None:
     inventory = os.environ["ANSIBLE_INVENTORY"]
     hosts = testinfra.get_hosts(["ansible://stowbay"], ansible_inventory=inventory)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -166,7 +167,7 @@ async def _borrowed(pool: Pool) -> AsyncIterator[Connection]:
         nonlocal warned
         warned = warned or notice.sqlstate == _WARNING
 
-    async with _unavailable(), pool.connection(_WAIT_SECONDS) as conn:
+    async with _unavailable(), _lent(pool) as conn:
         conn.add_notice_handler(note)
         try:
             async with asyncio.timeout(_TRANSACTION_SECONDS) as limit:
@@ -183,6 +184,32 @@ async def _borrowed(pool: Pool) -> AsyncIterator[Connection]:
             conn.remove_notice_handler(note)
         if warned:
             raise errors.StatementCompletionUnknown("no standby has confirmed this COMMIT")
+
+
+@asynccontextmanager
+async def _lent(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection that wasn't closed while it lay in the pool, as all are when HAProxy is reloaded
+    or the database restarts. The pool's own check asks the server each time, and pauses for a second
+    before it looks at the next one."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _WAIT_SECONDS
+    while _has_ended(conn := await pool.getconn(until - loop.time())):
+        await conn.close()
+        await pool.putconn(conn)
+    try:
+        async with conn:
+            yield conn
+    finally:
+        await pool.putconn(conn)
+
+
+def _has_ended(conn: Connection) -> bool:
+    """Without a round trip: a server says nothing to an idle connection but that it closes it."""
+    if conn.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(conn.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 @asynccontextmanager

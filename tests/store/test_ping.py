@@ -52,6 +52,21 @@ async def test_cut_connections_do_not_make_a_database_unavailable(stores: Stores
         await stores.ping()
 
 
+async def test_a_connection_that_was_cut_while_idle_is_not_used(stores: Stores, dsn: str) -> None:
+    """Nothing is repeated here: what a request that may not be repeated meets."""
+    await _fill(stores)
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as beside:
+        (cut,) = await (await beside.execute(_CUT)).fetchone() or (0,)
+    assert cut >= _IDLE
+
+    async def once() -> None:
+        async with stores.tx(1) as conn:
+            await conn.execute("select 1")
+
+    async with asyncio.timeout(3):
+        await asyncio.gather(*(once() for _ in range(2 * _IDLE)))
+
+
 async def test_a_database_that_lets_nobody_in_is_unavailable(
     stores: Stores, dsn: str, cluster: Cluster
 ) -> None:

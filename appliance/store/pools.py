@@ -189,8 +189,8 @@ async def _borrowed(pool: Pool) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def _lent(pool: Pool) -> AsyncIterator[Connection]:
     """A connection that wasn't closed while it lay in the pool, as all are when HAProxy is reloaded
-    or the database restarts. The pool's own check asks the server each time, and pauses for a second
-    before it looks at the next one."""
+    or the database restarts. The pool's own check asks the server each time, and pauses before it
+    looks at the next one."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _WAIT_SECONDS
     while _has_ended(conn := await pool.getconn(until - loop.time())):

@@ -17,7 +17,7 @@ from .postgres import Cluster
 
 _IDLE = 4
 _CUT = (
-    "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+    "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity "
     "where datname = current_database() and pid <> pg_backend_pid()"
 )
 

@@ -201,7 +201,7 @@ class Instance:
             input=input,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         if done.returncode != 0:
             raise AssertionError(f"stowbay-admin {args}: {done.returncode}\n{done.stderr}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -94,10 +93,16 @@ def _provision(place: Place, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
 
 
+def _lose(drive: Path) -> None:
+    """For good: MinIO would make a folder that is gone anew, and heal it."""
+    drive.rename(drive.with_suffix(".lost"))
+    drive.touch()
+
+
 async def test_drives_that_are_taken_away_one_after_the_other(four: Place) -> None:
     """One less is a warning, and with another no write is possible any more."""
     assert await until(four.settings, "store.ok") == "write quorum of 3 drives"
-    shutil.rmtree(four.directory / "drive3")
-    assert await until(four.settings, "store.degraded") == "1 of 4 drives are away"
-    shutil.rmtree(four.directory / "drive2")
+    _lose(four.directory / "drive3")
+    assert (await until(four.settings, "store.degraded")).startswith("1 of 4 drives are away")
+    _lose(four.directory / "drive2")
     assert "needs 3 drives" in await until(four.settings, "store.no-write-quorum")

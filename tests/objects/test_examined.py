@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,20 +14,8 @@ from appliance.doctor import store as examined
 from appliance.doctor.trust import trusting
 from appliance.doctor.web import opened
 from appliance.objects.control import ObjectControl
-from appliance.objects.errors import StoreUnavailable
-from appliance.objects.provision import provision
 from appliance.settings import Credential, ObjectStore
-from tests.objects.store_processes import (
-    BUCKET,
-    LOOPBACK,
-    REGION,
-    Place,
-    RunningStore,
-    minio_binary,
-    new_place,
-)
-
-DRIVES = 4
+from tests.objects.store_processes import Place, RunningStore, new_place, started
 
 
 async def said(store: ObjectStore) -> list[tuple[str, str]]:
@@ -55,42 +40,10 @@ async def test_a_store_that_is_well_and_one_that_does_not_know_us(store: Running
 
 @pytest.fixture
 def four(tmp_path: Path) -> Iterator[Place]:
-    """A MinIO of four drives, of which a write needs three, with its figures open as on hosts."""
-    place = new_place("minio", tmp_path)
-    root = place.credentials["root"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [minio_binary(), "server", "--quiet", "--address", f"127.0.0.1:{place.ports[0]}",
-             *(tmp_path / f"drive{number}" for number in range(DRIVES))],
-            cwd=tmp_path,
-            env={
-                "PATH": os.environ["PATH"], "HOME": str(tmp_path),
-                "MINIO_CI_CD": "1", "MINIO_BROWSER": "off", "MINIO_PROMETHEUS_AUTH_TYPE": "public",
-                "MINIO_KMS_SECRET_KEY": f"stowbay:{base64.b64encode(place.key).decode()}",
-                "MINIO_ROOT_USER": root.access_key, "MINIO_ROOT_PASSWORD": root.secret_key,
-            },
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        _provision(place, process)
+    """A MinIO of four drives, of which a write needs three."""
+    place = new_place("minio", tmp_path, [f"drive{number}" for number in range(4)])
+    with started(place):
         yield place
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _provision(place: Place, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    named = {role: each for role, each in place.credentials.items() if role != "root"}
-    while True:
-        try:
-            return provision(
-                "minio", place.settings.endpoint, REGION, BUCKET,
-                root=place.credentials["root"], credentials=named, edge_sources=LOOPBACK,
-            )  # fmt: skip
-        except StoreUnavailable:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.2)
 
 
 def _lose(drive: Path) -> None:
@@ -102,7 +55,7 @@ def _lose(drive: Path) -> None:
 async def test_drives_that_are_taken_away_one_after_the_other(four: Place) -> None:
     """One less is a warning, and with another no write is possible any more."""
     assert await until(four.settings, "store.ok") == "write quorum of 3 drives"
-    _lose(four.directory / "drive3")
+    _lose(four.drives[3])
     assert (await until(four.settings, "store.degraded")).startswith("1 of 4 drives are away")
-    _lose(four.directory / "drive2")
+    _lose(four.drives[2])
     assert "needs 3 drives" in await until(four.settings, "store.no-write-quorum")

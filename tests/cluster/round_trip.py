@@ -30,13 +30,17 @@ def round_trip(lab: Lab, logs: Path, authority: Path | None = None) -> None:
         somebody.get("tree", logs / "7-get.log")
 
 
-def real_tree(lab: Lab, logs: Path) -> None:
-    """What packages brought to this machine: links, case twins, modes, odd names."""
+@contextlib.contextmanager
+def real_tree(lab: Lab, logs: Path) -> Iterator[None]:
+    """What packages brought to this machine: links, case twins, modes, odd names. What is done
+    meanwhile must leave it as it was."""
     with person(lab, logs / "7-real-login.log") as somebody:
         gathered = partial(gather, files=5000, size=200 << 20)
         somebody.put("real", logs / "7-real-put.log", gathered)
         somebody.listed("real", logs / "7-real-list.log")
         somebody.get("real", logs / "7-real-get.log")
+        yield
+        somebody.get("real", logs / "8-real-again.log")
 
 
 class Person:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 from tests.cluster.addresses import CONTROLLER, address
 from tests.cluster.places import REPOSITORY
@@ -20,6 +22,7 @@ __all__ = ["DRILLS", "Drill", "Scene"]
 _WHOLE = 240.0  # s; a re-clone of Postgres and a rejoin of the store on two busy cores
 _POSTGRES = "/var/lib/postgresql"
 _DRIVE = "/srv/stowbay/drives/d1"
+_ALERTED = 9  # percent of a drive that are left when its alert is due
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,26 @@ class Scene:
     async def healed(self, seconds: float = _WHOLE) -> str:
         took = await until(self.cluster.whole, seconds)
         return f"whole again after {took:.0f} s"
+
+    async def drives_healed(self, seconds: float = 900) -> str:
+        async def check() -> None:
+            if away := await self.cluster.drives_away():
+                raise CommandFailed(f"{away} drives of the store are away, or not healed")
+
+        took = await until(check, seconds, every=5)
+        return f"no drive away after {took:.0f} s"
+
+    @asynccontextmanager
+    async def restarted(self, pattern: str) -> AsyncIterator[int]:
+        """Each service that runs, and is `HOST UNIT` by the pattern, must be another run of it
+        afterwards. Gives their number."""
+        services = await self.cluster.services()
+        before = {name: run for name, run in services.items() if fnmatch(name, pattern)}
+        if not before:
+            raise CommandFailed(f"no {pattern} runs")
+        yield len(before)
+        if kept := not_restarted(before, await self.cluster.services()):
+            raise AssertionError(f"not restarted, or gone: {kept}")
 
     async def writes_go_on(self, count: int = 20, seconds: float = 120) -> None:
         """Every writer gets so many more writes acknowledged."""
@@ -123,13 +146,11 @@ async def store_host_lost(scene: Scene) -> str:
 async def store_killed(scene: Scene) -> str:
     """kill -9 of one host's part of the store; systemd starts it again."""
     host, unit = scene.cluster.names[0], "stowbay-store.service"
-    before = (await scene.cluster.services())[f"{host} {unit}"]
-    await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", unit)
-    await scene.writes_go_on()
-    await scene.uploads_go_on()
-    healed = await scene.healed()
-    if (await scene.cluster.services())[f"{host} {unit}"] == before:
-        raise AssertionError(f"{unit} on {host} was not killed")
+    async with scene.restarted(f"{host} {unit}"):
+        await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", unit)
+        await scene.writes_go_on()
+        await scene.uploads_go_on()
+        healed = await scene.healed()
     return f"{host}, {healed}"
 
 
@@ -139,30 +160,27 @@ async def host_rebuilt(scene: Scene) -> str:
     await scene.cluster.power_cut(host)
     await scene.writes_go_on()
     await scene.cluster.boot(host, fresh=True)
-    process = await asyncio.create_subprocess_exec(
-        "ansible-playbook", "site.yml", cwd=REPOSITORY / "ansible",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    if process.returncode != 0:
-        raise AssertionError(f"the playbook failed:\n{said.decode()[-6000:]}")
-    return f"{host}, {await scene.healed(420)}"
+    await _playbook("site.yml")
+    return f"{host}, {await scene.healed(420)}, {await scene.drives_healed()}"
 
 
 async def redis_killed(scene: Scene) -> str:
-    host = await scene.cluster.redis_master()
-    await scene.cluster.shell(host, "kill -9 $(systemctl show -P MainPID redis-server.service)")
-    await scene.writes_go_on()
-    return f"{host}, {await scene.healed()}"
+    host, unit = await scene.cluster.redis_master(), "redis-server.service"
+    async with scene.restarted(f"{host} {unit}"):
+        await scene.cluster.shell(host, f"kill -9 $(systemctl show -P MainPID {unit})")
+        await scene.writes_go_on()
+        healed = await scene.healed()
+    return f"{host}, {healed}"
 
 
 async def edge_killed(scene: Scene) -> str:
     """All of nginx on the host that holds the address, at once; systemd starts it a second later,
     so the address may stay."""
     (host,) = await scene.cluster.holders()
-    await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", "nginx.service")
-    await scene.writes_go_on()
-    healed = await scene.healed()
+    async with scene.restarted(f"{host} nginx.service"):
+        await scene.cluster.run(host, "systemctl", "kill", "-s", "KILL", "nginx.service")
+        await scene.writes_go_on()
+        healed = await scene.healed()
     (after,) = await scene.cluster.holders()
     return f"the address at {host}, then at {after}, {healed}"
 
@@ -179,9 +197,12 @@ async def edge_lost(scene: Scene) -> str:
 
 async def gateway_killed(scene: Scene) -> str:
     (host,) = await scene.cluster.holders()
-    await scene.cluster.shell(host, "systemctl kill -s KILL 'stowbay-gateway@*.service'")
-    await scene.writes_go_on()
-    return f"both processes on {host}, {await scene.healed()}"
+    units = "stowbay-gateway@*.service"
+    async with scene.restarted(f"{host} {units}") as count:
+        await scene.cluster.shell(host, f"systemctl kill -s KILL '{units}'")
+        await scene.writes_go_on()
+        healed = await scene.healed()
+    return f"{count} processes on {host}, {healed}"
 
 
 async def partition(scene: Scene) -> str:
@@ -207,6 +228,7 @@ async def _cut_off(scene: Scene, *, both: bool) -> str:
         await scene.cluster.run(host, "nft", rule)
     try:
         await scene.writes_go_on()
+        await scene.address_leaves(host)
         await asyncio.sleep(10)
     finally:
         await scene.cluster.run(host, "nft", "delete table inet drill")
@@ -218,6 +240,8 @@ async def full_database_disk(scene: Scene) -> str:
     shard = scene.cluster.shards[0]
     host = await scene.cluster.leader(shard)
     filler = f"{_POSTGRES}/filler"
+    code = "database-unavailable"
+    before = scene.load.told()[code]
     await scene.cluster.shell(
         host, f"dd if=/dev/zero of={filler} bs=1M 2>/dev/null; ls -l {filler}"
     )
@@ -226,20 +250,26 @@ async def full_database_disk(scene: Scene) -> str:
     finally:
         await scene.cluster.run(host, "rm", "-f", filler)
     await scene.writes_go_on()
-    return f"{host}; alerts: {', '.join(sorted(alerts))}; {await scene.healed()}"
+    if not (told := scene.load.told()[code] - before):
+        raise AssertionError(f"nobody was told {code}")
+    healed = await scene.healed()
+    return f"{host}; {told} times {code}; alerts: {', '.join(sorted(alerts))}; {healed}"
 
 
 async def full_store_drive(scene: Scene) -> str:
     """The alert comes while there is room; without any, MinIO refuses every write, and says so."""
     host, filler = scene.cluster.names[-1], f"{_DRIVE}/filler"
     await scene.cluster.shell(
-        host, f"fallocate -l $(($(df --output=avail -B1 {_DRIVE} | tail -1) * 95 / 100)) {filler}"
-    )
+        host, f"set -- $(df --output=avail,size -B1 {_DRIVE} | tail -1); "
+        f"fallocate -l $(($1 - $2 * {_ALERTED} / 100)) {filler}"
+    )  # fmt: skip
     failures = scene.load.uploader.failures
     begun = len(failures)
     try:
         alerts = await _alerted(scene, {"StoreCapacityLate"}, 480)
         early, before = len(failures), scene.load.uploader.ledger.acknowledged
+        if refused_early := failures[begun:]:
+            raise AssertionError(f"refused before the alert came: {refused_early}")
         await scene.cluster.shell(host, f"dd if=/dev/zero of={filler}2 bs=1M 2>/dev/null; true")
 
         async def refused() -> None:
@@ -255,26 +285,33 @@ async def full_store_drive(scene: Scene) -> str:
         raise AssertionError(f"the client didn't say that the store is full: {unclear}")
     said = failures[early].splitlines()[-1][:200]
     return (
-        f"{host}; alerts: {', '.join(sorted(alerts))}, {early - begun} uploads refused before it "
-        f"was full; full: {taken} more taken, then the client said: {said}; {await scene.healed()}"
+        f"{host}; alerts: {', '.join(sorted(alerts))}, while every upload was taken; full: {taken} "
+        f"more taken, then the client said: {said}; {await scene.healed()}"
     )
 
 
 async def rolling_restart(scene: Scene) -> str:
-    """Every service of ours that runs must be another run of it afterwards."""
-    before = await scene.cluster.services()
+    """Nobody's upload fails by it: what a part has begun, it ends before it goes."""
+    failures = scene.load.uploader.failures
+    begun = len(failures)
+    async with scene.restarted("*") as count:
+        await _playbook("restart.yml")
+        await scene.writes_go_on()
+        await scene.uploads_go_on()
+        healed = await scene.healed()
+    if failed := failures[begun:]:
+        raise AssertionError(f"uploads failed: {failed}")
+    return f"{count} services restarted, {healed}"
+
+
+async def _playbook(name: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        "ansible-playbook", "restart.yml", cwd=REPOSITORY / "ansible",
+        "ansible-playbook", name, cwd=REPOSITORY / "ansible",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
     if process.returncode != 0:
-        raise AssertionError(f"restart.yml failed:\n{said.decode()[-6000:]}")
-    await scene.writes_go_on()
-    healed = await scene.healed()
-    if kept := not_restarted(before, await scene.cluster.services()):
-        raise AssertionError(f"not restarted, or gone: {kept}")
-    return f"{len(before)} services restarted, {healed}"
+        raise AssertionError(f"{name} failed:\n{said.decode()[-6000:]}")
 
 
 async def _alerted(scene: Scene, any_of: set[str], seconds: float = 240) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tests.cluster.addresses import FLOATING, address
 from tests.cluster.lab import ask
 from tests.cluster.places import Lab
 
-__all__ = ["Cluster", "CommandFailed", "not_restarted", "until"]
+__all__ = ["Cluster", "CommandFailed", "not_restarted", "until", "whole_shard"]
 
 CA = "/etc/stowbay/pki/ca.pem"
 # Of every service of ours that runs: its name, and what systemd calls this run of it.
@@ -132,7 +133,8 @@ class Cluster:
         if len(await self.running()) < len(self.names):
             raise CommandFailed("a host is off")
         for shard in self.shards:
-            self._judge(shard, await self.members(shard))
+            if not whole_shard(members := await self.members(shard), len(self.names)):
+                raise CommandFailed(f"{shard}: {members}")
         for host in self.names:
             for page in ("ready", "cluster"):
                 await self.run(
@@ -149,13 +151,28 @@ class Cluster:
             f"https://{FLOATING}/health/ready",
         )  # fmt: skip
 
-    def _judge(self, shard: str, members: list[dict[str, Any]]) -> None:
-        roles = sorted(str(member["Role"]) for member in members)
-        states = {str(member["State"]) for member in members}
-        if len(members) < len(self.names) or states - {"running", "streaming"}:
-            raise CommandFailed(f"{shard}: {members}")
-        if roles.count("Leader") != 1 or "Quorum Standby" not in roles:
-            raise CommandFailed(f"{shard}: {members}")
+    async def drives_away(self) -> int:
+        """Of the store, as the cluster's own rule counts them: lost, or not yet healed."""
+        figures = (await self.prometheus("query?query=store:drives_away:max"))["result"]
+        if not figures:
+            raise CommandFailed("Prometheus doesn't know of the store's drives")
+        return int(figures[0]["value"][1])
+
+    async def prometheus(self, path: str) -> Any:
+        """The `data` of an answer of its API; CommandFailed while none answers."""
+        said = "no host runs"
+        for host in await self.running():
+            try:
+                said = await self.shell(
+                    host,
+                    f'curl -fsS -m 10 --cacert {CA} -u "stowbay:$(cat /etc/prometheus/password)" '
+                    f"'https://{address(host)}:9090/api/v1/{path}'",
+                )
+            except CommandFailed as error:
+                said = str(error)
+                continue
+            return json.loads(said)["data"]
+        raise CommandFailed(said)
 
     async def _is_master(self, host: str) -> bool:
         """As its exporter sees it: nobody here knows a password of Redis."""
@@ -167,6 +184,21 @@ class Cluster:
 
     async def _ask(self, **request: Any) -> dict[str, Any]:
         return await asyncio.to_thread(lambda: ask(self.lab, **request))
+
+
+def whole_shard(members: list[dict[str, Any]], count: int) -> bool:
+    """As patronictl lists them. A primary whose way has parted from the others' may be `running`
+    for ever: each other member has to stream, on the leader's timeline."""
+    roles = Counter(str(member["Role"]) for member in members)
+    states = {str(member["State"]) for member in members if member["Role"] != "Leader"}
+    timelines = {member.get("TL") for member in members}
+    return (
+        len(members) == count
+        and roles["Leader"] == 1
+        and roles["Quorum Standby"] > 0
+        and states == {"streaming"}
+        and len(timelines) == 1
+    )
 
 
 def not_restarted(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import random
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,7 +30,6 @@ __all__ = [
     "make_folder",
     "problem_code",
     "start_uploader",
-    "summary",
 ]
 
 _PAUSE = 0.05  # between a writer's operations: the cores are shared with the cluster
@@ -153,6 +152,7 @@ class Load:
     wrong: list[Violation] = field(default_factory=list)
     served: int = 0
     unserved: int = 0
+    """Downloads that ended with nothing: asked again later, never wrong."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -200,6 +200,11 @@ class Load:
     def upload_gap(self) -> float:
         return self.uploader.gap.so_far()
 
+    def told(self) -> Counter[str]:
+        """How often each error code was answered, or each way to get no answer was met."""
+        people = (*self.writers, self.uploader)
+        return sum((Counter(each.client.codes) for each in people), Counter())
+
 
 async def make_folder(client: Client, name: str) -> str:
     target = {"kind": "folder", "parent": client.root, "name": name}
@@ -228,11 +233,3 @@ def problem_code(said: str) -> str:
     """The code at the end of what the client said last (docs/reference/exit-codes.md), or ''."""
     found = re.search(r"\[([a-z-]+)\]$", said)
     return found[1] if found else ""
-
-
-def summary(load: Load) -> str:
-    codes: dict[str, int] = {}
-    for client in (*(w.client for w in load.writers), load.uploader.client):
-        for code, count in client.codes.items():
-            codes[code] = codes.get(code, 0) + count
-    return json.dumps(codes, sort_keys=True)

@@ -11,10 +11,11 @@ __all__ = ["verify"]
 
 
 async def verify(load: Load, *, checked: set[str]) -> list[Violation]:
-    """`checked` holds the uploads whose bytes were compared already; objects never change."""
+    """`checked` holds the uploads whose bytes need no comparison, and gets those compared."""
     found = await asyncio.gather(*(_listed(each) for each in (*load.writers, load.uploader)))
     wrong = [violation for each in found for violation in each]
     wrong += load.wrong
+    load.wrong.clear()
     wrong += await _bytes(load.uploader, checked)
     return wrong
 

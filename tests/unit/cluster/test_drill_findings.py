@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.drills.hosts import not_restarted
+from tests.cluster.drills.hosts import not_restarted, whole_shard
 from tests.cluster.drills.load import problem_code
 
 
@@ -21,6 +21,33 @@ def test_a_service_that_is_gone_was_not_restarted():
     assert not_restarted({"c1 nginx.service": "a"}, {"c2 nginx.service": "b"}) == [
         "c1 nginx.service"
     ]
+
+
+SHARD = [
+    {"Member": "c1", "Role": "Leader", "State": "running", "TL": 4},
+    {"Member": "c2", "Role": "Quorum Standby", "State": "streaming", "TL": 4},
+    {"Member": "c3", "Role": "Replica", "State": "streaming", "TL": 4},
+]
+
+
+def test_a_shard_is_whole_when_all_stream():
+    assert whole_shard(SHARD, 3)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        SHARD[:2],
+        SHARD[1:],
+        [*SHARD[:2], SHARD[2] | {"State": "running"}],
+        [*SHARD[:2], SHARD[2] | {"TL": 3}],
+        [SHARD[0], SHARD[1] | {"Role": "Replica"}, SHARD[2]],
+        [SHARD[0], SHARD[1] | {"Role": "Leader"}, SHARD[2]],
+    ],
+    ids=["one-gone", "no-leader", "parted", "old-timeline", "nobody-confirms", "two-leaders"],
+)
+def test_a_shard_is_not_whole(members):
+    assert not whole_shard(members, 3)
 
 
 @pytest.mark.parametrize(

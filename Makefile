@@ -1,7 +1,7 @@
 # The commands of this project. Settings are environment variables: docs/reference/settings.md.
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down status test test-unit lint bench lock clean \
-    setup-cluster release bundle lint-ansible test-cluster-smoke test-cluster test-airgap \
+    setup-cluster release bundle lint-ansible test-cluster-smoke test-cluster test-cluster-choices test-airgap \
     compose-up compose-down test-compose
 
 PYTHON_BIN := .venv/bin
@@ -61,9 +61,11 @@ lint-ansible: setup-cluster ## ansible-lint's production profile, yamllint
 test-cluster-smoke: setup-cluster release ## one host from nothing: roles twice, their tests, a round trip
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke
 
-test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, the drills, the other choices
+test-cluster: setup-cluster release ## the lab's own tests, the same with three hosts, the drills
 	$(CLUSTER_BIN)/python -m pytest tests/cluster/test_lab.py
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke --hosts 3 --drills
+
+test-cluster-choices: setup-cluster release ## one host with SeaweedFS, a brought authority and edge certificate
 	$(CLUSTER_BIN)/python -m tests.cluster.smoke --choices
 
 compose-up: ## a trial in containers, with Docker alone: compose/README.md

@@ -15,12 +15,15 @@ def run_role(role: str, target: str, **settings: Any) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def try_role(role: str, target: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+def try_role(
+    role: str, target: str, *options: str, **settings: Any
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             Path(sys.executable).with_name("ansible-playbook"),
             *("-i", os.environ["ANSIBLE_INVENTORY"], REPOSITORY / "tests/cluster/role.yml"),
             *("-e", json.dumps({"role": role, "target": target, **settings})),
+            *options,
         ],
         stdin=subprocess.DEVNULL,
         capture_output=True,

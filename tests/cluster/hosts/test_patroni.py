@@ -11,6 +11,7 @@ import yaml
 testinfra_hosts = ["ansible://postgres"]
 
 PKI = "/etc/stowbay/pki"
+STRANGE = "10.255.255.9"  # no member's
 
 
 # Role -> the vault's name of its password.
@@ -48,9 +49,12 @@ def shards(variables, name):
     return [s for s in variables["stowbay_shards"] if name in variables["groups"][s["group"]]]
 
 
-def rest(host, variables, shard, path, method="GET", leaf="postgres", password=None, body=None):
-    """(HTTP status, or 000 without one; body)"""
-    options = f"--cert {PKI}/{leaf}/cert.pem --key {PKI}/{leaf}/key.pem" if leaf else ""
+def rest(
+    host, variables, shard, path, method="GET", leaf="postgres", password=None, body=None, own=None
+):
+    """(HTTP status, or 000 without one; body). `own`: the address that it is asked from."""
+    options = f"--interface {own} " if own else ""
+    options += f"--cert {PKI}/{leaf}/cert.pem --key {PKI}/{leaf}/key.pem" if leaf else ""
     options += f" --user patroni:{password}" if password else ""
     options += f" --data '{body}'" if body else ""
     told = host.run(
@@ -207,6 +211,20 @@ def test_rest_changes_nothing_without_its_password(host, variables, shards):
         password = held["authentication"]["password"]
         assert rest(host, variables, shard, password=password, leaf=None, **call)[0] == "000"
         assert rest(host, variables, shard, password=password, **call)[0] == "200"
+
+
+def test_rest_changes_nothing_for_a_host_that_is_no_member(host, variables, shards):
+    """With a member's certificate and the password, too."""
+    host.run_test(f"ip address add {STRANGE}/32 dev lo")
+    try:
+        for shard in shards:
+            password = settings(host, shard)["restapi"]["authentication"]["password"]
+            call = {"path": "/config", "method": "PATCH", "body": json.dumps({"loop_wait": 10})}
+            call |= {"password": password, "own": STRANGE}
+            assert rest(host, variables, shard, **call)[0] == "403"
+            assert rest(host, variables, shard, "/patroni", own=STRANGE)[0] == "200"
+    finally:
+        host.run_test(f"ip address delete {STRANGE}/32 dev lo")
 
 
 def test_the_appliances_database_is_the_appliances(host, shards):

@@ -23,8 +23,8 @@ from tests.cluster.places import REPOSITORY, Lab
 __all__ = ["TESTS", "choose", "public_authority", "trust_publicly"]
 
 # Of the tests of hosts those of parts that the choices change; test_objectstore is of MinIO alone.
-TESTS = ("test_firewall.py", "test_pki.py", "test_haproxy.py", "test_edge.py", "test_gateway.py",
-         "test_worker.py", "test_prometheus.py", "test_doctor.py")  # fmt: skip
+TESTS = ("test_firewall.py", "test_pki.py", "test_haproxy.py", "test_store_unit.py", "test_edge.py",
+         "test_gateway.py", "test_worker.py", "test_prometheus.py", "test_doctor.py")  # fmt: skip
 
 _PEM = serialization.Encoding.PEM
 _SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)

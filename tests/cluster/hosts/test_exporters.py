@@ -58,10 +58,10 @@ def test_every_volume_has_its_room(host, variables):
     assert wanted <= sizes
 
 
-def test_its_units_are_confined(host):
-    for unit in ("stowbay-figures.service", "prometheus-postgres-exporter@shard1.service"):
-        if not host.service(unit).exists:
-            continue
+def test_its_units_are_confined(host, variables):
+    shards = [s for s in variables["stowbay_shards"] if s["group"] in variables["group_names"]]
+    exporters = [f"prometheus-postgres-exporter@{shard['name']}.service" for shard in shards]
+    for unit in ("stowbay-figures.service", *exporters):
         line = host.check_output(f"systemd-analyze security --no-pager {unit}").splitlines()[-1]
         assert float(line.split(": ")[1].split(" ")[0]) <= 3.0, line
 

@@ -1,4 +1,4 @@
-"""The store on hosts: its listener, its credentials, its encryption, its erasure sets."""
+"""MinIO on hosts: its listener, its credentials, its encryption, its erasure sets."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.hosts.matrix import address_of, answers
+from tests.cluster.hosts.matrix import address_of
 
 testinfra_hosts = ["ansible://objectstore"]
 
@@ -59,27 +59,11 @@ def probe(host, variables, act, **more):
     return json.loads(told.stdout)
 
 
-def test_it_runs_shut_in_and_starts_with_the_host(host):
-    unit = host.service(UNIT)
-    assert unit.is_running
-    assert unit.is_enabled
-    line = host.check_output(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
-    assert float(line.split(":")[1].split()[0]) <= 3.0, line
-    shown = host.check_output(f"systemctl show -P Type -P User -P LimitCORE {UNIT}").split()
-    assert sorted(shown) == ["0", "notify", "stowbay-store"]
-
-
 def test_it_listens_on_one_port_of_the_inner_address_and_loopback(host, address):
     process = host.check_output(f"systemctl show -P MainPID {UNIT}")
     listed = host.check_output("ss -Hltunp").splitlines()
     own = {line.split()[4] for line in listed if f"pid={process}," in line}
     assert own == {f"{at}:9000" for at in (address, "127.0.0.1", "[::1]")}
-
-
-def test_the_controller_is_no_member_and_gets_no_answer(address):
-    """The console's and the inner ports of either store, too."""
-    for port in (9000, 9001, 8333, 8888, 9333, 9340, 9888, 19333, 19888):
-        assert not answers(address, port, seconds=1.0), port
 
 
 def test_there_is_no_console(host, variables):

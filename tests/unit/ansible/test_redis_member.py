@@ -67,3 +67,14 @@ def test_each_fault_is_named(redis: dict[str, Any], sentinels: dict[str, Any], w
     seen = dict.fromkeys(MEMBERS, (B, 2))
     found = member.faults(MEMBERS, {**healthy, **redis}, {**seen, **sentinels})
     assert any(word in each for each in found), found
+
+
+def test_a_member_that_is_not_awaited_may_be_lost() -> None:
+    redis = {A: None, B: ["master", 5, []], C: following(B)}
+    sentinels = {A: None, B: (B, 2), C: (B, 2)}
+    assert member.faults(MEMBERS, redis, sentinels, [B, C]) == []
+    assert len(member.faults(MEMBERS, redis, sentinels, [A, B])) == 2
+    headless = {**redis, B: following(C)}
+    assert member.faults(MEMBERS, headless, sentinels, [B, C]) == ["there are 0 masters: none"]
+    torn = {**sentinels, C: (C, 2)}
+    assert len(member.faults(MEMBERS, redis, torn, [B, C])) == 1

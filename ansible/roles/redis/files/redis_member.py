@@ -5,6 +5,7 @@
     redis-member seed      before a sentinel starts: its file, if there is none or the seed changed
     redis-member reload    makes a running redis read its certificate again
     redis-member check     says what is wrong with the whole group; exit code 1 if anything is
+                           (with addresses: of these members; others may be lost)
     redis-member master    prints the master's address
 
 A redis here never writes its own configuration, so a member that was down through a failover, was
@@ -51,9 +52,16 @@ def remembered(live: str) -> list[tuple[int, str]]:
     return [(int(epoch[1]) if epoch else 0, master[1])] if master else []
 
 
-def faults(members: Sequence[str], redis: dict[str, Any], sentinels: dict[str, Any]) -> list[str]:
-    """`redis`: each member's ROLE or None; `sentinels`: each one's (master, others) or None."""
-    found = [f"redis on {each} doesn't answer" for each in members if redis.get(each) is None]
+def faults(
+    members: Sequence[str],
+    redis: dict[str, Any],
+    sentinels: dict[str, Any],
+    awaited: Sequence[str] = (),
+) -> list[str]:
+    """`redis`: each member's ROLE or None; `sentinels`: each one's (master, others) or None.
+    Who is awaited must answer; by default all members."""
+    awaited = awaited or members
+    found = [f"redis on {each} doesn't answer" for each in awaited if redis.get(each) is None]
     masters = [each for each in members if redis.get(each) and redis[each][0] == "master"]
     if len(masters) != 1:
         return [*found, f"there are {len(masters)} masters: {', '.join(masters) or 'none'}"]
@@ -64,7 +72,8 @@ def faults(members: Sequence[str], redis: dict[str, Any], sentinels: dict[str, A
     for each in members if len(members) > 1 else ():
         seen = sentinels.get(each)
         if seen is None:
-            found.append(f"the sentinel on {each} doesn't answer")
+            if each in awaited:
+                found.append(f"the sentinel on {each} doesn't answer")
         elif seen != (masters[0], len(members) - 1):
             found.append(f"the sentinel on {each} sees master {seen[0]} and {seen[1]} others")
     return found
@@ -158,7 +167,7 @@ def reload(config: dict[str, Any]) -> None:
     call(config, config["self"], config["port"], "operator", *words)
 
 
-def check(config: dict[str, Any]) -> None:
+def check(config: dict[str, Any], *awaited: str) -> None:
     members: list[str] = config["members"]
     redis = {
         each: quietly(call, config, each, config["port"], "operator", "ROLE") for each in members
@@ -170,7 +179,7 @@ def check(config: dict[str, Any]) -> None:
         return (master[0] if master else None, len(others))
 
     sentinels = {each: quietly(seen, each) for each in members}
-    found = faults(members, redis, sentinels)
+    found = faults(members, redis, sentinels, awaited)
     if found:
         sys.exit("\n".join(found))
 
@@ -179,12 +188,14 @@ def main() -> None:
     config = json.loads(CONFIG.read_text())
     actions: dict[str, Call] = {"join": join, "seed": seed, "reload": reload, "check": check}
     actions["master"] = lambda config: print(current_master(config))
-    if len(sys.argv) != 2 or sys.argv[1] not in actions:
-        sys.exit(f"usage: redis-member {'|'.join(actions)}")
+    action, *addresses = sys.argv[1:] or [""]
+    unknown = set(addresses) - set(config["members"])
+    if action not in actions or unknown or (addresses and action != "check"):
+        sys.exit(f"usage: redis-member {'|'.join(actions)}\n       redis-member check MEMBER ...")
     try:
-        actions[sys.argv[1]](config)
+        actions[action](config, *addresses)
     except OSError as error:
-        sys.exit(f"redis-member {sys.argv[1]}: {error}")
+        sys.exit(f"redis-member {action}: {error}")
 
 
 if __name__ == "__main__":

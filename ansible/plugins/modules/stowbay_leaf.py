@@ -26,11 +26,6 @@ options:
   folder: {description: [Where key.pem and cert.pem are.], type: path, required: true}
   group: {description: [The group that may read the key.], type: str, required: true}
   renew_below_days: {description: [A new key is made when fewer are left.], type: int, default: 30}
-  reload:
-    description: [Units that use the leaf; the answer tells those that run.]
-    type: list
-    elements: str
-    default: []
   certificate: {description: [The signed chain to place, PEM.], type: str}
   key: {description: [A key brought along, PEM, instead of the host's own.], type: str}
   reason: {description: [Why it is placed; told in the answer.], type: str, default: ""}
@@ -41,7 +36,6 @@ OPTIONS = {
     "folder": {"type": "path", "required": True},
     "group": {"type": "str", "required": True},
     "renew_below_days": {"type": "int", "default": 30},
-    "reload": {"type": "list", "elements": "str", "default": []},
     "certificate": {"type": "str"},
     "key": {"type": "str", "no_log": True},
     "reason": {"type": "str", "default": ""},
@@ -55,14 +49,13 @@ def main():
         gid = grp.getgrnam(module.params["group"]).gr_gid
     except KeyError:
         if module.check_mode:  # the package that makes the group isn't there yet
-            module.exit_json(changed=True, certificate="", public_key="", running=[])
+            module.exit_json(changed=True, certificate="", public_key="")
         module.fail_json(msg=f"no group {module.params['group']}: install what brings it first")
     if module.params["certificate"] is None:
         module.exit_json(**look(folder, gid, module.params["renew_below_days"], module.check_mode))
     if not module.check_mode:
         place(folder, gid, module.params["certificate"], module.params["key"])
-    running = [unit for unit in module.params["reload"] if is_running(unit)]
-    module.exit_json(changed=True, reason=module.params["reason"], running=running)
+    module.exit_json(changed=True, reason=module.params["reason"])
 
 
 def look(folder, gid, renew_below_days, check):
@@ -122,11 +115,6 @@ def write(path, gid, mode, text):
         sink.flush()
         os.fsync(descriptor)
     fresh.replace(path)
-
-
-def is_running(unit):
-    asked = ["/usr/bin/systemctl", "is-active", "--quiet", unit]
-    return subprocess.run(asked, check=False).returncode == 0
 
 
 def openssl(*arguments):

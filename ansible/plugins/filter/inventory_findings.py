@@ -28,6 +28,15 @@ _WORDS = """admin adminadmin administrator changeit changeme changeme123 default
 KNOWN_DEFAULTS = frozenset(_WORDS.split())
 MIN_SECRET = 16
 FIXED_LENGTH = {"vault_keepalived_password": 8}
+# What the roles take from the vault; an inventory may set it otherwise.
+_ROLES_SECRETS = """alertmanager_password exporters_redis_password haproxy_redis_password
+    objectstore_credentials objectstore_kms_key objectstore_root objectstore_seaweed_filer_jwt
+    objectstore_seaweed_volume_jwt patroni_app_password patroni_replication_password
+    patroni_rest_password patroni_rewind_password patroni_superuser_password pki_ca_passphrase
+    prometheus_password redis_password redis_sentinel_password"""
+ROLES_SECRETS = frozenset(_ROLES_SECRETS.split())
+_JUDGED = ROLES_SECRETS | {"objectstore_kind", "gateway_processes"}
+_KEYS = ("host", "check", "message", "remedy")
 
 
 def inventory_findings(
@@ -41,7 +50,51 @@ def inventory_findings(
         *_shards(variables, groups),
         *_secrets(variables),
     ]
-    return [dict(zip(("host", "check", "message", "remedy"), each, strict=True)) for each in found]
+    return [dict(zip(_KEYS, each, strict=True)) for each in found]
+
+
+def judged_variables(
+    hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Of each host the variables that are judged here and as networks, resolved. An expression that
+    can't be resolved counts as missing, as in host_values."""
+    return {host: dict(_resolved(hostvars[host])) for host in hosts}
+
+
+def _resolved(variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in variables:
+        if not name.startswith(("stowbay_", "vault_")) and name not in _JUDGED:
+            continue
+        try:
+            value = _plain(variables[name])
+        except Exception:  # noqa: S112 - Ansible's and Jinja's have no common root below it
+            continue
+        yield name, value
+
+
+def _plain(value: Any) -> Any:
+    """Ansible resolves what is inside a container when it is looked at: here, once."""
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in value}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def of_hosts(findings: Iterable[Iterable[Finding]], hosts: Iterable[str]) -> list[Finding]:
+    """The findings of each host, given in the same order, as one list: what is found with all
+    hosts' variables is the inventory's, else that of the hosts it was found with."""
+    hosts = list(hosts)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for host, own in zip(hosts, findings, strict=True):
+        for each in own:
+            found.setdefault(tuple(each[key] for key in _KEYS), []).append(host)
+    return [
+        dict(zip(_KEYS, (about or _several(by, hosts), *told), strict=True))
+        for (about, *told), by in found.items()
+    ]
+
+
+def _several(by: list[str], hosts: list[str]) -> str:
+    return "" if by == hosts else ", ".join(sorted(by))
 
 
 def clash_findings(clashes: Mapping[str, Iterable[str]]) -> list[Finding]:
@@ -211,18 +264,35 @@ def _slots(shards: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, str
 
 
 def _secrets(variables: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    remedy = "Remove it from the vault and let `ansible-playbook secrets.yml` make a new one."
     for name in sorted(each for each in variables if str(each).startswith("vault_")):
-        value = str(variables[name])
-        if value.lower() in KNOWN_DEFAULTS or value == name:
-            yield ("", "secrets", f"{name} is a known default", remedy)
-        elif name in FIXED_LENGTH:
-            if len(value) != FIXED_LENGTH[name]:
-                yield ("", "secrets", f"{name} has not {FIXED_LENGTH[name]} characters", remedy)
-        elif len(value) < MIN_SECRET:
-            yield ("", "secrets", f"{name} is shorter than {MIN_SECRET} characters", remedy)
-        elif len(set(value)) < 5:
-            yield ("", "secrets", f"{name} repeats the same few characters", remedy)
+        remedy = "Remove it from the vault and let `ansible-playbook secrets.yml` make a new one."
+        if wrong := _weak(name, str(variables[name])):
+            yield ("", "secrets", f"{name} {wrong}", remedy)
+    for name in sorted(ROLES_SECRETS.intersection(variables)):
+        remedy = f"Remove {name} from the inventory: the vault has one."
+        for place, value in _leaves(name, variables[name]):
+            if wrong := _weak(place, value):
+                yield ("", "secrets", f"{place} {wrong}", remedy)
+
+
+def _weak(name: str, value: str) -> str:
+    if value.lower() in KNOWN_DEFAULTS or value == name:
+        return "is a known default"
+    if name in FIXED_LENGTH:
+        least = FIXED_LENGTH[name]
+        return "" if len(value) == least else f"has not {least} characters"
+    if len(value) < MIN_SECRET:
+        return f"is shorter than {MIN_SECRET} characters"
+    return "repeats the same few characters" if len(set(value)) < 5 else ""
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Values within a role's dictionary, with the way to each."""
+    if not isinstance(value, Mapping):
+        yield name, str(value)
+        return
+    for key in value:
+        yield from _leaves(f"{name}.{key}", value[key])
 
 
 def _is_number(value: Any, lowest: int, highest: int) -> bool:
@@ -233,4 +303,9 @@ class FilterModule:
     """What Ansible looks for in this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"inventory_findings": inventory_findings, "clash_findings": clash_findings}
+        return {
+            "inventory_findings": inventory_findings,
+            "clash_findings": clash_findings,
+            "judged_variables": judged_variables,
+            "of_hosts": of_hosts,
+        }

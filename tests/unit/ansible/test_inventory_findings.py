@@ -6,8 +6,9 @@ import copy
 from typing import Any
 
 import pytest
+import yaml
 
-from .plugins import filter_plugin
+from .plugins import ANSIBLE, filter_plugin
 
 inventory = filter_plugin("inventory_findings")
 network = filter_plugin("network_findings")
@@ -119,6 +120,16 @@ def test_a_flat_network_and_a_wide_client_network_are_fine() -> None:
         ({"vault_redis_password": "x8k2m4"}, "vault_redis_password is shorter than 16"),
         ({"vault_redis_password": "a" * 40}, "repeats the same few characters"),
         ({"vault_keepalived_password": "abc"}, "has not 8 characters"),
+        ({"redis_password": "redis"}, "redis_password is a known default"),
+        ({"patroni_rest_password": "x8k2m4"}, "patroni_rest_password is shorter than 16"),
+        (
+            {"objectstore_root": {"access_key": "q8w7e6r5t4y3u2i1", "secret_key": "minioadmin"}},
+            "objectstore_root.secret_key is a known default",
+        ),
+        (
+            {"objectstore_credentials": {"edge": {"secret_key": "b" * 40}}},
+            "objectstore_credentials.edge.secret_key repeats the same few characters",
+        ),
     ],
 )
 def test_a_bad_variable_is_named(variables: dict[str, Any], expected: str) -> None:
@@ -183,6 +194,51 @@ def test_everything_wrong_is_said_at_once_and_no_secret_with_it() -> None:
     checks = {each.split("|")[1] for each in found}
     assert {"name", "networks", "shards", "secrets", "voters", "groups"} <= checks
     assert "s3cr3t" not in " ".join(found)
+
+
+class Unresolved(dict[str, Any]):
+    """As Ansible's: an expression is resolved when it is looked at."""
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if value == "{{ nothing }}":
+            raise RuntimeError("undefined")
+        return value
+
+
+def judged(hostvars: dict[str, dict[str, Any]]) -> list[str]:
+    variables = inventory.judged_variables(hostvars, hostvars)
+    each = [inventory.inventory_findings(held, GROUPS) for held in variables.values()]
+    return [f"{e['host']}|{e['message']}" for e in inventory.of_hosts(each, variables)]
+
+
+def test_every_hosts_variables_are_judged_and_what_is_everywhere_is_told_once() -> None:
+    everywhere = {**GOOD, "stowbay_name": "The Cluster"}
+    another = {**everywhere, "redis_password": "redis", "gateway_processes": 0}
+    assert judged({"c1": everywhere, "c2": everywhere, "c3": another}) == [
+        "|stowbay_name is 'The Cluster'",
+        "c3|gateway_processes is 0",
+        "c3|redis_password is a known default",
+    ]
+    assert judged({"c1": GOOD, "c2": another, "c3": another})[0] == (
+        "c2, c3|stowbay_name is 'The Cluster'"
+    )
+
+
+def test_a_variable_that_cannot_be_resolved_counts_as_missing() -> None:
+    inner = Unresolved(secret_key="{{ nothing }}")
+    held = Unresolved(GOOD, stowbay_public_name="{{ nothing }}", objectstore_root=inner, other=1)
+    assert judged({"c1": GOOD, "c2": held}) == ["c2|stowbay_public_name is None"]
+
+
+def test_every_secret_that_a_roles_default_takes_from_the_vault_is_judged() -> None:
+    taken = {
+        name
+        for file in (ANSIBLE / "roles").glob("*/defaults/main.yml")
+        for name, value in (yaml.safe_load(file.read_text()) or {}).items()
+        if "vault_" in str(value)
+    }
+    assert taken == inventory.ROLES_SECRETS
 
 
 def test_findings_do_not_change_what_they_judge() -> None:

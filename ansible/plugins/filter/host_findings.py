@@ -13,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 Finding = dict[str, str]
@@ -31,9 +31,9 @@ def host_findings(
     """`results` is each host's registered survey task; `opened` each host's rows of the matrix.
 
     `expected`: name, public_name, networks, floating (address/prefix or ""), floating_interfaces
-    {edge: interface}, writes_hosts_file, memory_mb, free_mb {folder: MB}, clock_seconds, started
-    and ended (Unix seconds around the surveys), devices {host: {mount point:
-    device}}, adopt [hosts].
+    {edge: interface}, writes_hosts_file, memory_mb, free_mb {folder: MB}, clock_seconds, clocks
+    {host: {before, time, after}} (Unix seconds; the host's time between two of the controller's),
+    devices {host: {mount point: device}}, adopt [hosts].
     """
     silent = {host: result for host, result in results.items() if result.get("survey") is None}
     found = [_finding(host, _silent(result)) for host, result in silent.items()]
@@ -47,7 +47,7 @@ def host_findings(
     for host, survey in surveys.items():
         told = [
             *_system(survey, expected),
-            *_clock(survey, expected),
+            *_clock(host, expected),
             *_resolution(host, survey, addresses, expected),
             *_interfaces(host, survey, addresses, expected),
             *_sockets(survey, opened.get(host, [])),
@@ -96,6 +96,35 @@ def findings_report(findings: list[Finding], title: str) -> str:
 
 def _sentences(*parts: str) -> str:
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def device_faults(
+    survey: Mapping[str, Any], devices: Mapping[str, str], host: str, cluster: str
+) -> list[str]:
+    """Why one of these devices (mount point: device) of the host must not be formatted."""
+    expected = {"name": cluster, "devices": {host: devices}}
+    return [_sentences(told, remedy) for _, told, remedy in _devices(host, survey, expected)]
+
+
+def drive_faults(survey: Mapping[str, Any], devices: Collection[str]) -> list[str]:
+    """Which of the surveyed drives aren't disks of their own. `devices`: the mount points that
+    os_baseline takes care of, which may still be folders."""
+    mounted: dict[int, list[str]] = {}
+    faults = []
+    for path, number in survey["drives"].items():
+        if number is not None:
+            mounted.setdefault(number, []).append(path)
+        elif path not in devices:
+            faults.append(
+                f"Nothing is mounted on {path}, so its files would lie on the system's disk. "
+                "Mount a filesystem there, or list its device in objectstore_devices."
+            )
+    faults += [
+        f"{', '.join(paths)} are one filesystem: one disk lost would be several drives."
+        for paths in mounted.values()
+        if len(paths) > 1
+    ]
+    return faults
 
 
 def device_uuid(mount: str, host: str, cluster: str) -> str:
@@ -154,11 +183,17 @@ def _system(survey: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[
             yield ("disk", told, "Make room, or lower preflight_free_mb")
 
 
-def _clock(survey: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Told]:
-    """The survey ran between two readings of the controller's clock: outside them is offset."""
-    offset = max(expected["started"] - survey["time"], survey["time"] - expected["ended"])
+def _clock(host: str, expected: Mapping[str, Any]) -> Iterator[Told]:
+    """The host told its time between two readings of the controller's clock: outside them is
+    offset."""
+    read = expected["clocks"].get(host, {})
+    if "time" not in read:
+        told = f"its clock can't be read: {read.get('msg', 'no answer')}"
+        yield ("clock", told, "`date +%s.%N` must work for Ansible's user")
+        return
+    offset = max(read["before"] - read["time"], read["time"] - read["after"])
     if offset > expected["clock_seconds"]:
-        side = "behind" if survey["time"] < expected["started"] else "ahead of"
+        side = "behind" if read["time"] < read["before"] else "ahead of"
         told = f"its clock is at least {offset:.0f} s {side} the controller's"
         yield ("clock", told, "Set both by NTP")
 
@@ -166,19 +201,19 @@ def _clock(survey: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[T
 def _resolution(
     host: str, survey: Mapping[str, Any], addresses: Mapping[str, str], expected: Mapping[str, Any]
 ) -> Iterator[Told]:
-    """What the role will write to /etc/hosts may be missing, but never be otherwise."""
+    """What the role will write to /etc/hosts may be missing, but never be otherwise. Without a
+    floating address it writes no public name, and which address that has isn't ours to know."""
     remedy = "Correct DNS or /etc/hosts there"
-    wanted = dict(addresses)
-    if expected["floating"]:
-        wanted[expected["public_name"]] = expected["floating"].split("/")[0]
+    public, floating = expected["public_name"], expected["floating"].split("/")[0]
+    wanted = {**addresses, public: floating} if floating else {public: "", **addresses}
     for name, address in wanted.items():
         answer = survey["names"][name]
         got = [a for a in answer["addresses"] if not _own_loopback(a, name == host, expected)]
-        if got and address not in got:
+        if got and address and address not in got:
             yield ("names", f"{name} resolves to {', '.join(got)}, not to {address}", remedy)
-        elif not got and not expected["writes_hosts_file"]:
+        elif not got and not (address and expected["writes_hosts_file"]):
             yield ("names", f"{name} doesn't resolve", remedy)
-        if name == expected["public_name"] or expected["writes_hosts_file"]:
+        if name == public or expected["writes_hosts_file"]:
             continue
         if not any(_same_name(each, name) for each in answer["names"]):
             back = ", ".join(answer["names"]) or "no name"
@@ -240,8 +275,10 @@ def _sockets(survey: Mapping[str, Any], opened: list[Mapping[str, Any]]) -> Iter
 
 
 def _devices(host: str, survey: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Told]:
-    for mount, path in expected["devices"].get(host, {}).items():
+    mounts: dict[str, list[str]] = {}
+    for mount, path in (expected["devices"].get(host) or {}).items():
         seen = survey["devices"][path]
+        mounts.setdefault(seen.get("real", path), []).append(mount)
         if not seen["exists"]:
             yield ("disk", f"there is no {path} for {mount}", "Correct objectstore_devices")
             continue
@@ -256,6 +293,10 @@ def _devices(host: str, survey: Mapping[str, Any], expected: Mapping[str, Any]) 
         elif seen["mounts"] and seen["mounts"] != [mount]:
             told = f"{path} is mounted on {', '.join(seen['mounts'])}, not on {mount}"
             yield ("disk", told, "Unmount it, or correct objectstore_devices")
+    for path, places in mounts.items():
+        if len(places) > 1:
+            told = f"{path} is listed for {' and '.join(places)}"
+            yield ("disk", told, "Give each drive a device of its own (objectstore_devices)")
 
 
 def _belonging(
@@ -299,6 +340,8 @@ class FilterModule:
             "part_findings": part_findings,
             "told_once": told_once,
             "findings_report": findings_report,
+            "device_faults": device_faults,
+            "drive_faults": drive_faults,
             "device_uuid": device_uuid,
             "host_addresses": host_addresses,
             "host_values": host_values,

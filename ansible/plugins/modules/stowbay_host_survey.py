@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import struct
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,12 +18,14 @@ DOCUMENTATION = r"""
 module: stowbay_host_survey
 short_description: Gather what the preflight judges, in one call
 description:
-  - Reads the operating system, memory, free space, clock, name resolution, interfaces, listening
-    sockets, listed block devices, the cluster's marker and data directories. Changes nothing.
+  - Reads the operating system, memory, free space, name resolution, interfaces, listening
+    sockets, listed block devices, drives, the cluster's marker and data directories. Changes
+    nothing.
   - Says what it saw and judges nothing; the filter host_findings does.
 options:
   names: {type: dict, default: {}, description: Names to resolve and the address each should have.}
   devices: {type: list, elements: str, default: [], description: Block devices to look at.}
+  drives: {type: list, elements: str, default: [], description: Folders that should be mounted.}
   data: {type: list, elements: str, default: [], description: Globs that mark data directories.}
   space: {type: list, elements: str, default: [], description: Folders whose free space counts.}
   marker: {type: str, default: /etc/stowbay/cluster, description: The file with the cluster's name.}
@@ -63,15 +64,15 @@ def free_mb(folder):
 
 
 def resolved(name, address):
-    """Both ways; an empty list is `not known`."""
+    """Both ways; an empty list is `not known`. Without an address, forward only."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         forward = sorted({each[4][0] for each in found})
     except OSError:
         forward = []
     try:
-        main, aliases, _ = socket.gethostbyaddr(address)
-        backward = [main, *aliases]
+        main, aliases, _ = socket.gethostbyaddr(address) if address else ("", [], [])
+        backward = [name for name in (main, *aliases) if name]
     except OSError:
         backward = []
     return {"addresses": forward, "names": backward}
@@ -129,6 +130,15 @@ def device(module, path):
     }
 
 
+def drive(path):
+    """The filesystem mounted there, by its number; None if there is no other than the folder's
+    around it, or the system's."""
+    if not Path(path).is_mount():
+        return None
+    number = Path(path).stat().st_dev
+    return None if number == Path("/").stat().st_dev else number
+
+
 def data_directory(found):
     """Whose it is, where the data itself says so: Postgres's system identifier (the first 8 bytes
     of pg_control), MinIO's deployment."""
@@ -161,6 +171,7 @@ def main():
         argument_spec={
             "names": {"type": "dict", "default": {}},
             "devices": {"type": "list", "elements": "str", "default": []},
+            "drives": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "list", "elements": "str", "default": []},
             "space": {"type": "list", "elements": "str", "default": []},
             "marker": {"type": "str", "default": "/etc/stowbay/cluster"},
@@ -189,13 +200,13 @@ def main():
                 line.split()[-1].rsplit(":", 1)[0].strip("[]") for line in peers.splitlines()
             ],
             "devices": {path: device(module, path) for path in wanted["devices"]},
+            "drives": {path: drive(path) for path in wanted["drives"]},
             "marker": marker.read_text("utf-8").strip() if marker.exists() else None,
             "data": [
                 data_directory(found)
                 for pattern in wanted["data"]
                 for found in sorted(glob.glob(pattern))  # noqa: PTH207
             ],
-            "time": time.time(),
         },
     )
 

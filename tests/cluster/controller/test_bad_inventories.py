@@ -147,6 +147,26 @@ def test_a_password_that_everybody_knows(inventory: Path, password: Path) -> Non
     assert "minioadmin" not in said.text
 
 
+def test_what_one_host_alone_is_given(inventory: Path, password: Path) -> None:
+    """Not the first, not the vault's, and below the name that a role knows it by."""
+    (inventory / "host_vars").mkdir()
+    both = {"access_key": "minioadmin", "secret_key": "minioadmin"}
+    given = {"objectstore_root": both, "redis_password": "redis", "gateway_processes": 0}
+    (inventory / "host_vars/c2.yml").write_text(yaml.safe_dump(given))
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    assert "minioadmin" not in said.text
+    report = said.line.split("The inventory: ")[1]
+    assert report.startswith("4 to put right.")
+    for message in (
+        "c2: [ports] gateway_processes is 0",
+        "objectstore_root.access_key is a known default",
+        "objectstore_root.secret_key is a known default",
+        "redis_password is a known default",
+    ):
+        assert message in report
+
+
 @pytest.mark.parametrize("name", ["single", "trio", "lab"])
 def test_the_inventories_of_the_repository_are_sound(
     name: str, password: Path, tmp_path: Path
@@ -155,6 +175,13 @@ def test_the_inventories_of_the_repository_are_sound(
     said = play(inventory, password_file=password, playbook="secrets.yml")
     assert said.code == 0, said.text
     assert (inventory / VAULT).read_text().startswith("$ANSIBLE_VAULT;")
+
+
+LOCAL = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": sys.executable,
+    "ansible_become": False,
+}
 
 
 def test_what_the_parts_refuse_is_in_the_report_of_the_hosts(
@@ -166,10 +193,8 @@ def test_what_the_parts_refuse_is_in_the_report_of_the_hosts(
     cert.write_text("")
     (inventory / "group_vars/all/zz.yml").write_text(
         yaml.safe_dump(
-            {
-                "ansible_connection": "local",
-                "ansible_python_interpreter": sys.executable,
-                "ansible_become": False,
+            LOCAL
+            | {
                 "objectstore_kind": "seaweedfs",
                 "objectstore_binary": str(tmp_path / "no-store"),
                 "stowbay_release": str(tmp_path),
@@ -198,3 +223,26 @@ def test_what_the_parts_refuse_is_in_the_report_of_the_hosts(
         "[alertmanager] alertmanager_receiver holds lists",
     ):
         assert report.count(message) == 1, f"{message}\n{report}"
+
+
+def test_drives_that_a_store_of_three_hosts_cannot_have(
+    inventory: Path, password: Path, tmp_path: Path
+) -> None:
+    """Five a host are one set of fifteen; one of them is a folder, one twice the same device."""
+    drives = [str(tmp_path / f"d{number}") for number in range(1, 6)]
+    settings = {
+        "objectstore_drives": drives,
+        "objectstore_devices": dict.fromkeys(drives[:4], "/dev/null"),
+    }
+    (inventory / "group_vars/all/zz.yml").write_text(yaml.safe_dump(LOCAL | settings))
+    said = play(inventory, password_file=password)
+    said.assert_refused_unchanged()
+    report = said.line.split("The hosts: ")[1].split(" Origin: ")[0]
+    for message in (
+        "[objectstore] The pool c1, c2, c3: 5 drives a host make erasure sets of 15",
+        "With 1, 2, 3, 4, 6, 7, 8, 9, 11, 12 drives a host",
+        f"[objectstore] Nothing is mounted on {drives[4]}",
+    ):
+        assert report.count(message) == 1, f"{message}\n{report}"
+    assert f"Nothing is mounted on {drives[0]}" not in report
+    assert f"/dev/null is listed for {' and '.join(drives[:4])}" in report

@@ -8,7 +8,7 @@ import os
 import pytest
 import testinfra
 
-from tests.cluster.hosts.one_role import run_role
+from tests.cluster.hosts.one_role import run_role, try_role
 from tests.unit.ansible.plugins import filter_plugin
 
 findings = filter_plugin("host_findings")
@@ -33,7 +33,7 @@ def device(host):
     host.run(f"umount {MOUNT}")
     host.run(f"sed -i '\\#{MOUNT}#d' /etc/fstab")
     host.check_output(f"losetup --detach {name}")
-    host.check_output(f"rm -r {IMAGE} {MOUNT}")
+    host.check_output(f"rm -rf {IMAGE} {MOUNT}")
 
 
 def converge(device: str) -> None:
@@ -69,3 +69,14 @@ def test_the_life_of_a_disk(host, device):
     host.check_output(f"umount {MOUNT}")
     host.check_output(f"mkfs.xfs -q -f {device}")
     assert judged(host, device) == [f"{device} for {MOUNT} is not empty (xfs) and not ours"]
+
+
+def test_a_disk_with_only_a_partition_table_is_left_as_it_is(host, device):
+    """Without the preflight, too: nothing on it tells a filesystem, and yet it is another's."""
+    table = "bytes(446) + bytes.fromhex('00202100830b140300080000000a0000') + bytes(48) + b'U\\xaa'"
+    host.check_output(f"python3 -c \"open('{device}', 'r+b').write({table})\"")
+    before = host.check_output(f"sha256sum {device}")
+    done = try_role("os_baseline", "c1", objectstore_devices={MOUNT: device})
+    assert host.check_output(f"sha256sum {device}") == before
+    assert done.returncode != 0
+    assert f"{device} for {MOUNT} is not empty (dos) and not ours" in " ".join(done.stdout.split())

@@ -29,6 +29,20 @@ def test_a_look_sees_the_host(host, variables):
     assert seen["memory_mb"] > 0
 
 
+def test_a_clock_is_read_between_two_readings_of_the_controllers(host):
+    read = host.ansible("stowbay_clock", check=True)
+    assert read["before"] <= read["time"] <= read["after"], "the lab's hosts share one clock"
+    assert read["after"] - read["before"] < 2
+
+
+def test_mounted_drives_are_told_from_folders(host, variables):
+    drives = variables["objectstore_drives"]
+    seen = survey(host, drives=",".join([*drives, "/root", "/no-such-folder"]))["drives"]
+    assert (seen.pop("/root"), seen.pop("/no-such-folder")) == (None, None)
+    assert findings.drive_faults({"drives": seen}, {}) == []
+    assert list(seen) == drives
+
+
 def test_listeners_have_units(host):
     units = {each["port"]: each["unit"] for each in listening(host) if each["proto"] == "tcp"}
     assert units[22] == "ssh.service"

@@ -35,8 +35,7 @@ EXPECTED: dict[str, Any] = {
     "memory_mb": 1024,
     "free_mb": {"/var": 1000},
     "clock_seconds": 2,
-    "started": 5000.0,
-    "ended": 5010.0,
+    "clocks": {host: {"before": 5000.0, "time": 5000.1, "after": 5000.2} for host in ADDRESSES},
     "devices": {},
     "adopt": [],
 }
@@ -57,7 +56,6 @@ def survey(host: str) -> dict[str, Any]:
         "devices": {},
         "marker": None,
         "data": [],
-        "time": 5003.0,
     }
 
 
@@ -96,8 +94,6 @@ def test_sound_hosts_give_nothing() -> None:
         ({"os": {"ID": "ubuntu", "VERSION_ID": "13"}}, "c1|os|runs ubuntu 13"),
         ({"memory_mb": 512}, "c1|memory|512 MB of memory, 1024 are asked for"),
         ({"free_mb": {"/var": 10}}, "c1|disk|10 MB free for /var"),
-        ({"time": 4990.0}, "c1|clock|its clock is at least 10 s behind the controller's"),
-        ({"time": 5100.0}, "c1|clock|its clock is at least 90 s ahead of the controller's"),
         ({"interfaces": []}, "c1|address|no interface has 10.77.0.11"),
         ({"ssh_peers": ["10.8.0.1"]}, "c1|networks|ssh comes from 10.8.0.1, no admin network"),
         ({"listeners": [listens(443, "apache2.service")]},
@@ -112,9 +108,31 @@ def test_an_unfit_host_is_told_why(change: dict[str, Any], expected: str) -> Non
     assert any(each.startswith(expected) for each in found), found
 
 
-@pytest.mark.parametrize("offset", [4998.0, 5000.0, 5012.0])
-def test_a_clock_within_the_bound_passes(offset: float) -> None:
-    assert judged(lambda seen: seen.update(time=offset)) == []
+def clocks(**own: Any) -> dict[str, Any]:
+    """c1 told this; c2 is right."""
+    return {"clocks": {**EXPECTED["clocks"], "c1": own}}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (4990.0, "c1|clock|its clock is at least 10 s behind the controller's"),
+        (5004.2, "c1|clock|its clock is at least 4 s ahead of the controller's"),
+    ],
+)
+def test_a_clock_is_judged_by_the_hosts_own_reading(told: float, expected: str) -> None:
+    """Whatever the look at all hosts took: a resolver or a silent host may keep it for long."""
+    assert judged(**clocks(before=5000.0, time=told, after=5000.2)) == [expected]
+
+
+@pytest.mark.parametrize("told", [4998.0, 5000.0, 5002.2])
+def test_a_clock_within_the_bound_passes(told: float) -> None:
+    assert judged(**clocks(before=5000.0, time=told, after=5000.2)) == []
+
+
+def test_a_clock_that_could_not_be_read() -> None:
+    found = judged(**clocks(msg="date says ''"))
+    assert found == ["c1|clock|its clock can't be read: date says ''"]
 
 
 def test_another_interface_in_the_clusters_network() -> None:
@@ -158,6 +176,16 @@ def test_no_answer_is_a_finding_unless_the_role_writes_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_public_name_without_a_floating_address_must_resolve_to_something(writes: bool) -> None:
+    def judge(addresses: list[str]) -> list[str]:
+        change = resolves("stowbay.example.com", addresses, [])
+        return judged(change, floating="", writes_hosts_file=writes)
+
+    assert judge(["203.0.113.7"]) == [], "a balancer's, or an edge's behind a router"
+    assert judge([]) == ["c1|names|stowbay.example.com doesn't resolve"]
+
+
 def test_back_resolution_takes_full_names_and_refuses_others() -> None:
     full = resolves("c2", ["10.77.0.12"], ["c2.example.com"])
     assert judged(full, writes_hosts_file=False) == []
@@ -193,6 +221,37 @@ def test_the_installers_own_loopback_line_is_forgiven_only_when_it_will_be_taken
 def test_only_empty_or_our_own_devices_pass(seen: dict[str, Any], complaint: str | None) -> None:
     found = judged(lambda survey: survey.update(devices=seen), devices={"c1": {DRIVE: "/dev/sdb"}})
     assert (complaint is None and found == []) or (complaint and complaint in found[0]), found
+
+
+def test_a_device_listed_twice_whatever_it_is_called() -> None:
+    seen = {**device(), "/dev/disk/by-id/x": device()["/dev/sdb"]}
+    other = "/srv/stowbay/drives/d2"
+    listed = {"c1": {DRIVE: "/dev/sdb", other: "/dev/disk/by-id/x"}}
+    found = judged(lambda survey: survey.update(devices=seen), devices=listed)
+    assert found == [f"c1|disk|/dev/sdb is listed for {DRIVE} and {other}"]
+
+
+def test_devices_are_judged_before_they_are_formatted_as_in_the_report() -> None:
+    def faults(**change: Any) -> list[str]:
+        survey = {"devices": device(**change)}
+        return list(hosts.device_faults(survey, {DRIVE: "/dev/sdb"}, "c1", "trio"))
+
+    assert faults() == []
+    assert faults(signatures=["xfs"], uuids=[OURS], mounts=[DRIVE]) == []
+    assert faults(signatures=["gpt"], children=["sdb1"]) == [
+        f"/dev/sdb for {DRIVE} is not empty (gpt, sdb1) and not ours. "
+        "Name another device, or empty it yourself (wipefs -a)."
+    ]
+
+
+def test_a_drive_is_mounted_or_its_device_is_listed() -> None:
+    other = "/srv/stowbay/drives/d2"
+    assert hosts.drive_faults({"drives": {DRIVE: 64769, other: 64770}}, {}) == []
+    assert hosts.drive_faults({"drives": {DRIVE: None, other: 64770}}, {DRIVE: "/dev/sdb"}) == []
+    (told,) = hosts.drive_faults({"drives": {DRIVE: None, other: 64770}}, {other: "/dev/sdb"})
+    assert told.startswith(f"Nothing is mounted on {DRIVE}")
+    (told,) = hosts.drive_faults({"drives": {DRIVE: 64769, other: 64769}}, {})
+    assert told.startswith(f"{DRIVE}, {other} are one filesystem")
 
 
 def test_a_half_installed_host_of_this_cluster_passes() -> None:

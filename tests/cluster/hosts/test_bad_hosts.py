@@ -61,6 +61,21 @@ def test_devices_that_must_not_be_formatted(inventory: Path) -> None:
     assert "[disk]" in said.line
 
 
+def test_a_public_name_that_nobody_gives_an_address(inventory: Path) -> None:
+    named = ("-e", "stowbay_public_name=nobody-knows.lab.test")
+    said = play(inventory, *named, "-e", "stowbay_floating_address=")
+    said.assert_refused_unchanged()
+    assert "[names] nobody-knows.lab.test doesn't resolve" in said.line
+
+
+def test_a_drive_that_is_not_mounted(inventory: Path) -> None:
+    alter(inventory / MAIN, lambda held: held["objectstore_drives"].append("/srv/no-drive"))
+    said = play(inventory)
+    said.assert_refused_unchanged()
+    assert "[objectstore] Nothing is mounted on /srv/no-drive" in said.line
+    assert "Nothing is mounted on /srv/stowbay" not in said.line
+
+
 def test_everything_at_once_in_one_report(inventory: Path) -> None:
     def devices(variables: Any) -> None:
         first = variables["objectstore_drives"][0]

@@ -13,6 +13,14 @@ from tests.unit.ansible.plugins import filter_plugin
 
 findings = filter_plugin("host_findings")
 
+# What systemd makes of /etc/fstab at a boot, but that it believes in devices: in a container it
+# passes them over. Prints the units that are made.
+GENERATED = """
+made=$(mktemp --directory)
+unshare --mount --pid --fork sh -c 'mount -t tmpfs none /sys &&
+    exec env -u container /usr/lib/systemd/system-generators/systemd-fstab-generator "$@"' \
+    sh "$made" "$made" "$made" && cd "$made" && find . ! -type d -printf '%P\\n'
+"""
 IMAGE, MOUNT = "/root/stowbay-test-disk", "/srv/stowbay-test-drive"
 
 
@@ -57,10 +65,17 @@ def test_the_life_of_a_disk(host, device):
     assert mounted.filesystem == "xfs"
     assert {"noatime", "nodev", "nosuid", "noexec"} <= set(mounted.options)
     assert host.check_output(f"grep {MOUNT} /etc/fstab").startswith("UUID=")
+    unit = host.check_output(f"systemd-escape --path --suffix=mount {MOUNT}")
+    boot = host.run(GENERATED).stdout.splitlines()
+    assert f"local-fs.target.wants/{unit}" in boot, "a dead drive must not keep a host from booting"
+    assert f"local-fs.target.requires/{unit}" not in boot
+    assert [each for each in boot if each.endswith(".device.d/50-device-timeout.conf")]
     assert judged(host, device) == [], "ours"
 
     # A host that lost its system disk finds its drive again, with what is on it.
     host.check_output(f"sh -c 'echo kept > {MOUNT}/file; umount {MOUNT}'")
+    bare = host.file(MOUNT)
+    assert (bare.user, bare.mode) == ("root", 0), "nothing is kept in its place"
     host.check_output(f"sed -i '\\#{MOUNT}#d' /etc/fstab")
     converge(device)
     assert host.file(f"{MOUNT}/file").content_string == "kept\n"

@@ -93,6 +93,15 @@ def test_security_updates_have_a_window_of_their_own(host, variables):
     assert timer.splitlines()[-4:-2] == ["OnCalendar=", at]
 
 
+def test_security_updates_come_and_at_their_time(host, variables):
+    for name in ("apt-daily.timer", "apt-daily-upgrade.timer"):
+        assert host.service(name).is_enabled, name
+        assert host.service(name).is_running, name
+    place = hosts_of(variables).index(variables["inventory_hostname"])
+    coming = host.check_output("systemctl show -P NextElapseUSecRealtime apt-daily-upgrade.timer")
+    assert coming.split()[2] == f"{2 + place * 30 // 60:02d}:{place * 30 % 60:02d}:00"
+
+
 def test_drives_have_room_of_their_own(host, variables):
     if variables["inventory_hostname"] in variables["groups"]["objectstore"]:
         for place in variables["objectstore_drives"]:

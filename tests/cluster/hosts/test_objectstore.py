@@ -2,12 +2,15 @@
 
 import base64
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.controller.altered import play
 from tests.cluster.hosts.matrix import address_of
+from tests.cluster.hosts.one_role import try_role
 
 testinfra_hosts = ["ansible://objectstore"]
 
@@ -183,6 +186,32 @@ def test_a_renewed_certificate_needs_no_restart(host, address):
     ready = f"https://{address}:9000/minio/health/ready"
     host.check_output(f"curl -sSf --cacert /etc/stowbay/pki/ca.pem {ready}")
     assert host.check_output(f"systemctl show -P MainPID {UNIT}") == before
+
+
+def test_nothing_changes_that_its_equals_do_not_hear_of(host, variables):
+    """With hosts of the store left out, other settings would keep this one from its next start."""
+    name = variables["inventory_hostname"]
+    before = host.check_output(f"sha256sum {ENV}")
+    done = try_role("objectstore", name, objectstore_elsewhere=["c9"], objectstore_region="other")
+    assert done.returncode != 0
+    assert "run without --limit. Left out are c9." in " ".join(done.stdout.split())
+    assert host.check_output(f"sha256sum {ENV}") == before
+    same = try_role("objectstore", name, objectstore_elsewhere=["c9"])
+    assert same.returncode == 0, same.stdout
+    assert "changed=0" in same.stdout
+
+
+def test_a_program_that_was_replaced_is_not_run_on(host, variables):
+    """By a package, too, whose files are older than the process. A dry run is asked."""
+    program = host.check_output(f"readlink /proc/$(systemctl show -P MainPID {UNIT})/exe")
+    host.check_output(f"mv {program} {program}.aside && cp --preserve {program}.aside {program}")
+    try:
+        inventory, name = Path(os.environ["ANSIBLE_INVENTORY"]), variables["inventory_hostname"]
+        said = play(inventory, "--check", "--tags", "objectstore", "--limit", name, seconds=280)
+    finally:
+        host.check_output(f"mv {program}.aside {program}")
+    assert said.code == 0, said.text
+    assert "RUNNING HANDLER [objectstore : Stop the store]" in said.text
 
 
 def test_no_log_holds_a_secret(host, variables):

@@ -46,9 +46,11 @@ def up(
     drive_size: str = "2g",
     base: Path | None = None,
     gateway: bool = True,
+    bound: bool = False,
 ) -> None:
     """Boot the lab; returns when every host answers by ssh. A failed start leaves nothing. `base`
-    is the hosts' Debian, else the one with all packages; without a gateway they have no route."""
+    is the hosts' Debian, else the one with all packages; without a gateway they have no route. A
+    bound lab ends when the calling thread does, by SIGKILL, too; the next `up` clears its rest."""
     need_root()
     with lock(f"lab-{lab.name}"):
         if _first(lab):
@@ -65,7 +67,8 @@ def up(
         driver += ["--base", str(base), "--hosts", str(hosts), "--drive-size", drive_size]
         driver += ["--memory"] if in_memory else []
         driver += [] if gateway else ["--no-gateway"]
-        namespaces = ["unshare", "-m", "-p", "-n", "--fork", "--kill-child=KILL", "--mount-proc"]
+        namespaces = ["setpriv", "--pdeathsig", "KILL"] if bound else []
+        namespaces += ["unshare", "-m", "-p", "-n", "--fork", "--kill-child=KILL", "--mount-proc"]
         with lab.log.open("wb") as log:
             process = subprocess.Popen(
                 [*namespaces, "--propagation", "private", *driver],

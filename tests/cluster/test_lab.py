@@ -118,12 +118,42 @@ def test_killing_the_first_process_leaves_nothing_and_no_other_lab_minds(lab):
     assert on_host(lab, "c1", "hostname") == "c1"
 
 
+@pytest.mark.parametrize("bound", [True, False])
+def test_a_bound_lab_ends_with_who_started_it_and_another_stays(bound):
+    mine = Lab("test-bound")
+    program = f"""
+import signal
+from tests.cluster.lab import Lab, up
+up(Lab({mine.name!r}), 1, bound={bound})
+print("up", flush=True)
+signal.pause()
+"""
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert starter.stdout.readline() == "up\n"
+        assert on_host(mine, "c1", "hostname") == "c1"
+        starter.kill()
+        starter.wait()
+        deadline = time.monotonic() + 5
+        while (left := processes_of(mine)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if bound:
+            assert left == []
+            up(mine, 1)
+        assert on_host(mine, "c1", "hostname") == "c1"
+    finally:
+        starter.kill()
+        down(mine)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_flow_leaves_no_lab(number):
-    """The flow is stopped in its first playbook, with the hosts up."""
+    """The flow is stopped in its first step, with the hosts up."""
     mine = Lab("test-flow")
     command = [sys.executable, "-m", "tests.cluster.smoke", "--name", mine.name]
-    log = REPOSITORY / "var" / "cluster" / mine.name / "1-converge.log"
+    log = REPOSITORY / "var" / "cluster" / mine.name / "0-inventories.log"
     log.unlink(missing_ok=True)
     flow = subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

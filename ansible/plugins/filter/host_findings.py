@@ -108,13 +108,15 @@ def device_faults(
 
 def drive_faults(survey: Mapping[str, Any], devices: Collection[str]) -> list[str]:
     """Which of the surveyed drives aren't disks of their own. `devices`: the mount points that
-    os_baseline takes care of, which may still be folders."""
+    os_baseline takes care of, which may still be folders. A host of the cluster may have lost a
+    drive that its fstab names; the store goes on without it, and alerts tell."""
+    taken = {*devices, *(survey["fstab"] if survey["marker"] is not None else ())}
     mounted: dict[int, list[str]] = {}
     faults = []
     for path, number in survey["drives"].items():
         if number is not None:
             mounted.setdefault(number, []).append(path)
-        elif path not in devices:
+        elif path not in taken:
             faults.append(
                 f"Nothing is mounted on {path}, so its files would lie on the system's disk. "
                 "Mount a filesystem there, or list its device in objectstore_devices."

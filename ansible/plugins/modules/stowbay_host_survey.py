@@ -139,6 +139,14 @@ def drive(path):
     return None if number == Path("/").stat().st_dev else number
 
 
+def fstab():
+    """The mount points that /etc/fstab names; a space in one is written as \\040."""
+    file = Path("/etc/fstab")
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    fields = [line.split() for line in lines if not line.lstrip().startswith("#")]
+    return [each[1].replace("\\040", " ") for each in fields if len(each) > 1]
+
+
 def data_directory(found):
     """Whose it is, where the data itself says so: Postgres's system identifier (the first 8 bytes
     of pg_control), MinIO's deployment."""
@@ -201,6 +209,7 @@ def main():
             ],
             "devices": {path: device(module, path) for path in wanted["devices"]},
             "drives": {path: drive(path) for path in wanted["drives"]},
+            "fstab": fstab(),
             "marker": marker.read_text("utf-8").strip() if marker.exists() else None,
             "data": [
                 data_directory(found)

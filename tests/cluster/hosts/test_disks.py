@@ -57,9 +57,16 @@ def judged(host, device: str) -> list[str]:
     return [message for _, message, _ in findings._devices("c1", seen, expected)]
 
 
+def missing(host) -> bool:
+    """Whether the store's preflight misses the drive, by what is mounted and what fstab says."""
+    seen = host.ansible("stowbay_host_survey", f"drives={MOUNT}", check=False, become=True)
+    return findings.drive_faults(seen["survey"], {}) != []
+
+
 @pytest.mark.timeout(600)
 def test_the_life_of_a_disk(host, device):
     assert judged(host, device) == [], "empty"
+    assert missing(host)
     converge(device)
     mounted = host.mount_point(MOUNT)
     assert mounted.filesystem == "xfs"
@@ -71,12 +78,15 @@ def test_the_life_of_a_disk(host, device):
     assert f"local-fs.target.requires/{unit}" not in boot
     assert [each for each in boot if each.endswith(".device.d/50-device-timeout.conf")]
     assert judged(host, device) == [], "ours"
+    assert not missing(host)
 
     # A host that lost its system disk finds its drive again, with what is on it.
     host.check_output(f"sh -c 'echo kept > {MOUNT}/file; umount {MOUNT}'")
     bare = host.file(MOUNT)
     assert (bare.user, bare.mode) == ("root", 0), "nothing is kept in its place"
+    assert not missing(host), "a host of the cluster may have lost it"
     host.check_output(f"sed -i '\\#{MOUNT}#d' /etc/fstab")
+    assert missing(host)
     converge(device)
     assert host.file(f"{MOUNT}/file").content_string == "kept\n"
 

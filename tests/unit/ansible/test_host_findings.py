@@ -244,14 +244,28 @@ def test_devices_are_judged_before_they_are_formatted_as_in_the_report() -> None
     ]
 
 
+OTHER = "/srv/stowbay/drives/d2"
+
+
+def drive_faults(one: int | None, other: int | None, *listed: str, **seen: Any) -> list[str]:
+    """Of two drives on filesystems of these numbers."""
+    survey = {"drives": {DRIVE: one, OTHER: other}, "fstab": [], "marker": None, **seen}
+    return list(hosts.drive_faults(survey, dict.fromkeys(listed, "/dev/sdb")))
+
+
 def test_a_drive_is_mounted_or_its_device_is_listed() -> None:
-    other = "/srv/stowbay/drives/d2"
-    assert hosts.drive_faults({"drives": {DRIVE: 64769, other: 64770}}, {}) == []
-    assert hosts.drive_faults({"drives": {DRIVE: None, other: 64770}}, {DRIVE: "/dev/sdb"}) == []
-    (told,) = hosts.drive_faults({"drives": {DRIVE: None, other: 64770}}, {other: "/dev/sdb"})
+    assert drive_faults(64769, 64770) == []
+    assert drive_faults(None, 64770, DRIVE) == []
+    (told,) = drive_faults(None, 64770, OTHER)
     assert told.startswith(f"Nothing is mounted on {DRIVE}")
-    (told,) = hosts.drive_faults({"drives": {DRIVE: 64769, other: 64769}}, {})
-    assert told.startswith(f"{DRIVE}, {other} are one filesystem")
+    (told,) = drive_faults(64769, 64769)
+    assert told.startswith(f"{DRIVE}, {OTHER} are one filesystem")
+
+
+def test_only_a_host_of_the_cluster_may_have_lost_a_drive() -> None:
+    assert drive_faults(None, 64770, fstab=["/", DRIVE], marker="trio") == []
+    assert len(drive_faults(None, 64770, fstab=["/", DRIVE])) == 1
+    assert len(drive_faults(None, 64770, fstab=["/", OTHER], marker="trio")) == 1
 
 
 def test_a_half_installed_host_of_this_cluster_passes() -> None:

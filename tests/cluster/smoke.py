@@ -52,7 +52,7 @@ def main() -> int:
     started, failed = time.monotonic(), True
     # With less than 4g the store refuses writes before a drive's alert is due: it keeps 1 GiB free
     # of six drives together. A lab that can't start is gone by itself; one that runs isn't ours.
-    up(lab, given.hosts, drive_size="4g" if given.drills else "2g")
+    up(lab, given.hosts, drive_size="4g" if given.drills else "2g", bound=not given.keep)
     try:
         if given.choices:
             _other_choices(lab, logs)

@@ -6,14 +6,20 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import psycopg
 from aiohttp import ClientSession
+
+from appliance.domain import ids
 
 from .conftest import User, sign_in
 from .running import Gateway, Site, free_port
+from .test_every_route import _sent
 
 
 async def test_health_tells_the_parts_and_no_secret(gateway: Gateway, http: ClientSession) -> None:
@@ -118,26 +124,36 @@ async def test_a_stop_finishes_what_runs_and_ends_long_polls(
     poll = asyncio.create_task(
         here.send("GET", f"/spaces/{here.space}/changes?cursor={cursor}&wait=50")
     )
-    slow = asyncio.create_task(_slow_sign_in(gateway, user, http))
-    async with asyncio.timeout(5):
-        while await _in_flight(gateway, http) < 2:
-            await asyncio.sleep(0)
-    assert not poll.done()
-    started = time.monotonic()
-    os.kill(gateway.process.pid, signal.SIGTERM)
-    answer, page = await poll
-    assert answer.status == 200 and page["items"] == []
-    assert await slow == 201
+    upload = await _sent(here, b"what the last call is of")
+    async with _row_held(around, upload):
+        complete = asyncio.create_task(here.post(f"/uploads/{upload}/complete", None))
+        async with asyncio.timeout(5):
+            while await _in_flight(gateway, http) < 2:
+                await asyncio.sleep(0)
+        assert not poll.done()
+        started = time.monotonic()
+        os.kill(gateway.process.pid, signal.SIGTERM)
+        answer, page = await poll
+        assert answer.status == 200 and page["items"] == []
+        assert not complete.done()
+    assert (await complete)["state"] == "uploaded"
     assert await asyncio.to_thread(gateway.process.wait, 30) == 0
     assert time.monotonic() - started < 10
 
 
-async def _slow_sign_in(gateway: Gateway, user: User, http: ClientSession) -> int:
-    """Hashes the password: long enough to be met in flight."""
-    body = {"login": user.login, "password": user.password}
-    async with http.post(f"{gateway.url}/api/v1/session", json=body) as answer:
-        await answer.read()
-        return answer.status
+@asynccontextmanager
+async def _row_held(around: Site, upload: str) -> AsyncIterator[None]:
+    """No call changes the upload meanwhile; they wait."""
+    async with (
+        await psycopg.AsyncConnection.connect(around.settings.databases[0].write_dsn) as conn,
+        conn.transaction(),
+    ):
+        held = await conn.execute(
+            "select from uploads where space_id = %s and upload_id = %s for update",
+            ids.decode("u", upload),
+        )
+        assert held.rowcount == 1
+        yield
 
 
 async def _in_flight(gateway: Gateway, http: ClientSession) -> float:

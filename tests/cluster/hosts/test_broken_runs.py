@@ -95,7 +95,7 @@ def test_what_parts_have_not_read_yet_is_seen() -> None:
     assert set(re.findall(r"^RUNNING HANDLER \[(.+?)\]", said.text, re.MULTILINE)) >= HANDLERS
 
     unread = "".join(
-        answer for _, answer in tasks(said.text, "Look who hasn't read the leaf (\\S+)[^]]*")
+        answer for _, answer in tasks(said.text, "Look who hasn't read yet (\\S+)[^]]*")
     )
     found = set(re.findall(r"changed: \[(\S+)\] => \(item=(\S+)\)", unread))
     assert found >= {(name, unit) for name in names for unit in LEAVES}, said.text

@@ -78,7 +78,8 @@ def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
     call(lab, logs / "0-inventories.log", "env", *without, "pytest", tests / "controller")
     converge(lab, logs)
     options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
-    call(lab, logs / "4-hosts.log", "pytest", *options, tests / "hosts", timeout=3000)
+    call(lab, logs / "4-hosts.log", "pytest", "--durations=30", *options, tests / "hosts",
+         timeout=3000)  # fmt: skip
     renewal(lab, logs)
     round_trip(lab, logs)
     if drills:

@@ -1,12 +1,18 @@
-"""Keys of the ring, rotated while downloads go on; and a gateway that isn't there."""
+"""Keys of the ring, rotated while downloads go on; and gateways that aren't there."""
 
 from __future__ import annotations
 
+import http.client
 import random
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
 
 from appliance.domain.tickets import Ticket
+from tests.edge.conftest import Telling
 from tests.edge.edge_process import options_in, running_edge
 from tests.edge.token_maker import GOOD
 from tests.objects.store_processes import free_ports
@@ -87,3 +93,45 @@ def test_without_any_gateway_and_any_store(tmp_path, ring):
             assert (answer.status, answer.code) == (503, code)
             assert int(answer.headers["Retry-After"]) >= 1
             assert b"127.0.0.1" not in answer.body
+
+
+def test_a_gateway_that_came_back_for_one_worker_is_there_for_all(tmp_path, ring):
+    """Both gateways are missed by one worker first and two seconds later by the others."""
+    ports = free_ports(5)
+    options = options_in(
+        tmp_path,
+        ports,
+        bench_port=None,
+        gateways=(f"127.0.0.1:{ports[3]}", f"127.0.0.1:{ports[4]}"),
+        store_address="127.0.0.1:9",
+        bucket="stowbay",
+        edge_access_key="edge",
+        edge_secret_key="secret",
+        region="us-east-1",
+        public_keys=ring.public_keys(time.time()),
+        gateway_pause_seconds=3,
+    )
+
+    def status(connection: http.client.HTTPSConnection) -> int:
+        connection.request("GET", "/health/ready")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    with running_edge(replace(options, workers=4), tmp_path) as edge:
+        connections = [edge.connect(options.api_port) for _ in range(24)]
+        with ThreadPoolExecutor(len(connections)) as at_once:
+            list(at_once.map(lambda each: each.connect(), connections))
+        first, *others = connections
+        assert status(first) == 503
+        time.sleep(2)
+        assert {status(each) for each in others} == {503}
+        with ThreadingHTTPServer(("127.0.0.1", ports[3]), Telling) as gateway:
+            threading.Thread(target=gateway.serve_forever).start()
+            end = time.monotonic() + 20
+            while status(first) != 200:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            answers = [status(each) for each in others]
+            gateway.shutdown()
+        assert set(answers) == {200}

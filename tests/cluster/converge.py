@@ -19,7 +19,7 @@ from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.playbook_output import changed_tasks, recap
 from tests.cluster.vault import leaks, secrets_of
 
-__all__ = ["Failure", "call", "converge", "on_hosts", "playbook"]
+__all__ = ["Failure", "beside", "call", "converge", "on_hosts", "playbook"]
 
 
 class Failure(Exception):
@@ -72,11 +72,32 @@ def call(
                 timeout=timeout,
             )
         except subprocess.TimeoutExpired:
-            said = log.read_text(errors="replace")[-6000:]
-            raise Failure(f"{log}, not done after {timeout:.0f} s:\n{said}") from None
+            raise _failure(log, f"not done after {timeout:.0f} s") from None
     print(f"{time.monotonic() - started:.0f} s", flush=True)
     if done.returncode != 0:
-        raise Failure(f"{log}, exit status {done.returncode}:\n{log.read_text()[-6000:]}")
+        raise _failure(log, f"exit status {done.returncode}")
+
+
+@contextmanager
+def beside(lab: Lab, log: Path, *command: str | Path, timeout: float = 1500) -> Iterator[None]:
+    """The command runs while the body does, and is judged after it, at most `timeout` s later."""
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            enter(lab, [str(each) for each in command], REPOSITORY),
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield
+            code = running.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise _failure(log, f"not done {timeout:.0f} s after the rest") from None
+        finally:
+            # What it left in the lab ends with the lab.
+            running.kill()
+            running.wait()
+    if code != 0:
+        raise _failure(log, f"exit status {code}")
+    print(f"{log.stem} ... passed meanwhile", flush=True)
 
 
 def on_hosts(lab: Lab, script: str) -> set[str]:
@@ -94,6 +115,10 @@ def on_hosts(lab: Lab, script: str) -> set[str]:
             raise Failure(f"{host}: {script}\n{said.stdout}{said.stderr}")
         found |= {f"{host} {line}" for line in said.stdout.splitlines()}
     return found
+
+
+def _failure(log: Path, what: str) -> Failure:
+    return Failure(f"{log}, {what}:\n{log.read_text(errors='replace')[-6000:]}")
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def up(
         names = [f"c{number}" for number in range(1, hosts + 1)]
         lab.folder.mkdir(parents=True)
         lab.folder.chmod(0o700)
+        lab.connections.mkdir()
         lab.hosts_file.write_text(hosts_text(names))
         write_access(lab, base, names)
         write_inventory(lab, names, inventory)
@@ -115,7 +116,9 @@ def enter(lab: Lab, command: list[str], folder: Path | None = None) -> list[str]
         "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"),
         "ANSIBLE_HOME": str(lab.folder / "ansible"),
         "ANSIBLE_INVENTORY": str(lab.inventory),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(lab.folder / "cp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(lab.connections),
+        # Ansible names its masters by itself; testinfra would connect anew for each command.
+        "ANSIBLE_SSH_EXTRA_ARGS": f"-o ControlPath={lab.connections}/%r@%h",
         "ANSIBLE_VAULT_PASSWORD_FILE": str(lab.vault_password),
     }
     pairs = [f"{key}={value}" for key, value in settings.items()]

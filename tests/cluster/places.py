@@ -65,6 +65,11 @@ class Lab:
         return self.folder / "ssh" / "config"
 
     @property
+    def connections(self) -> Path:
+        """Where ssh keeps the sockets of connections that several commands share."""
+        return self.folder / "cp"
+
+    @property
     def inventory(self) -> Path:
         return self.folder / "inventory"
 

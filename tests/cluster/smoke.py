@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tests.cluster.choices import TESTS, choose, public_authority, trust_publicly
-from tests.cluster.converge import Failure, call, converge
+from tests.cluster.converge import Failure, beside, call, converge
 from tests.cluster.lab import down, need_root, up
 from tests.cluster.places import REPOSITORY, Lab
 from tests.cluster.renewal import renewal
@@ -73,10 +73,10 @@ def main() -> int:
 
 def _flow(lab: Lab, logs: Path, *, drills: bool) -> None:
     tests = REPOSITORY / "tests" / "cluster"
-    # They bring inventories and vault passwords of their own.
+    # They bring inventories and vault passwords of their own, and ask no host.
     without = ["-u", "ANSIBLE_VAULT_PASSWORD_FILE", "-u", "ANSIBLE_INVENTORY"]
-    call(lab, logs / "0-inventories.log", "env", *without, "pytest", tests / "controller")
-    converge(lab, logs)
+    with beside(lab, logs / "0-inventories.log", "env", *without, "pytest", tests / "controller"):
+        converge(lab, logs)
     options = ["--hosts=ansible://stowbay", f"--ansible-inventory={lab.inventory}"]
     call(lab, logs / "4-hosts.log", "pytest", "--durations=30", *options, tests / "hosts",
          timeout=3000)  # fmt: skip

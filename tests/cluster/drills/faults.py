@@ -257,16 +257,21 @@ async def full_database_disk(scene: Scene) -> str:
 
 
 async def full_store_drive(scene: Scene) -> str:
-    """The alert comes while there is room; without any, MinIO refuses every write, and says so."""
+    """The alert comes while there is room; without any, MinIO refuses every write, and says so.
+    Until then uploads take the filler's room, not the drive's, which is large elsewhere."""
     host, filler = scene.cluster.names[-1], f"{_DRIVE}/filler"
-    await scene.cluster.shell(
-        host, f"set -- $(df --output=avail,size -B1 {_DRIVE} | tail -1); "
-        f"fallocate -l $(($1 - $2 * {_ALERTED} / 100)) {filler}"
-    )  # fmt: skip
+
+    async def keep_room() -> None:
+        await scene.cluster.shell(
+            host, f"touch {filler}; set -- $(df --output=avail,size -B1 {_DRIVE} | tail -1); "
+            f"set -- $(($(stat -c %s {filler}) + $1 - $2 * {_ALERTED} / 100)); "
+            f"fallocate -l $1 {filler}; truncate -s $1 {filler}"
+        )  # fmt: skip
+
     failures = scene.load.uploader.failures
     begun = len(failures)
     try:
-        alerts = await _alerted(scene, {"StoreCapacityLate"}, 480)
+        alerts = await _alerted(scene, {"StoreCapacityLate"}, 480, meanwhile=keep_room)
         early, before = len(failures), scene.load.uploader.ledger.acknowledged
         if refused_early := failures[begun:]:
             raise AssertionError(f"refused before the alert came: {refused_early}")
@@ -314,12 +319,19 @@ async def _playbook(name: str) -> None:
         raise AssertionError(f"{name} failed:\n{said.decode()[-6000:]}")
 
 
-async def _alerted(scene: Scene, any_of: set[str], seconds: float = 240) -> set[str]:
+async def _alerted(
+    scene: Scene,
+    any_of: set[str],
+    seconds: float = 240,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
+) -> set[str]:
     """The alerts of these that fire, once one does."""
     seen: set[str] = set()
 
     async def check() -> None:
         nonlocal seen
+        if meanwhile:
+            await meanwhile()
         seen = await firing(scene.cluster) & any_of
         if not seen:
             raise CommandFailed(f"none of {sorted(any_of)} fires")

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 _PAUSE = 0.05  # between a writer's operations: the cores are shared with the cluster
-_SIZES = (20 << 10, 3 << 20, 12 << 20)  # bytes: one PUT, one PUT, several parts
+# Bytes: one PUT, one PUT, several parts; few are large, as a lab's drives lie in memory.
+_SIZES = (20 << 10, 3 << 20, 20 << 10, 12 << 20, 20 << 10, 3 << 20)
 
 
 @dataclass

@@ -112,7 +112,7 @@ def whole(machine: Instance) -> bool:
     figures = [told["metrics_port"] + index for index in range(len(told["gateway_ports"]))]
     redis = urlsplit(told["redis_url"]).port
     ports = [*figures, *told["gateway_ports"], told["worker_metrics_port"], redis]
-    return all(map(listens, ports)) and ready(machine)
+    return all(map(listens, ports)) and all(each_ready(machine)) and ready(machine)
 
 
 def listens(port: int | None) -> bool:

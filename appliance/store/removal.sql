@@ -6,6 +6,7 @@ with
   gone_nodes as (delete from nodes where space_id = %(space_id)s),
   gone_versions as (delete from versions where space_id = %(space_id)s),
   gone_blobs as (delete from blobs where space_id = %(space_id)s),
+  gone_heals as (delete from heals where space_id = %(space_id)s),
   gone_uploads as (delete from uploads where space_id = %(space_id)s),
   gone_parts as (delete from parts where space_id = %(space_id)s),
   gone_journal as (delete from journal where space_id = %(space_id)s),

@@ -79,13 +79,18 @@ with moved as (
   update uploads set state = 'uploaded', fence = fence + 1, active_at = %(now)s
   where space_id = %(space_id)s and upload_id = %(upload_id)s
     and state = 'completing' and fence = %(fence)s
-  returning *)
-insert into blobs (space_id, blob_id, object_key, stored_size, raw_size, class, chunk_list,
-  fingerprint, proven, sha256, author_user_id, state, charged, fresh_until, created_at)
-select space_id, upload_id, object_key, size, size, class, chunk_list, fingerprint, true, sha256,
-  author_user_id, 'live', false, %(fresh_until)s, %(now)s
-from moved
-returning blob_id
+  returning *),
+made as (
+  insert into blobs (space_id, blob_id, object_key, stored_size, raw_size, class, chunk_list,
+    fingerprint, proven, sha256, author_user_id, state, charged, fresh_until, created_at)
+  select space_id, upload_id, object_key, size, size, class, chunk_list, fingerprint, true, sha256,
+    author_user_id, 'live', false, %(fresh_until)s, %(now)s
+  from moved
+  returning space_id, blob_id, object_key),
+queued as (
+  insert into heals (space_id, blob_id, object_key, created_at)
+  select space_id, blob_id, object_key, %(now)s from made)
+select blob_id from made
 
 -- name: finish_singles
 -- Single PUTs whose objects were seen at their full size: nothing to complete in the store.
@@ -93,13 +98,18 @@ with moved as (
   update uploads set state = 'uploaded', fence = fence + 1, active_at = %(now)s
   where space_id = %(space_id)s and upload_id = any(%(upload_ids)s)
     and method = 'single' and state in ('uploading', 'completing')
-  returning *)
-insert into blobs (space_id, blob_id, object_key, stored_size, raw_size, class, chunk_list,
-  fingerprint, proven, sha256, author_user_id, state, charged, fresh_until, created_at)
-select space_id, upload_id, object_key, size, size, class, chunk_list, fingerprint, true, sha256,
-  author_user_id, 'live', false, %(fresh_until)s, %(now)s
-from moved
-returning blob_id
+  returning *),
+made as (
+  insert into blobs (space_id, blob_id, object_key, stored_size, raw_size, class, chunk_list,
+    fingerprint, proven, sha256, author_user_id, state, charged, fresh_until, created_at)
+  select space_id, upload_id, object_key, size, size, class, chunk_list, fingerprint, true, sha256,
+    author_user_id, 'live', false, %(fresh_until)s, %(now)s
+  from moved
+  returning space_id, blob_id, object_key),
+queued as (
+  insert into heals (space_id, blob_id, object_key, created_at)
+  select space_id, blob_id, object_key, %(now)s from made)
+select blob_id from made
 
 -- name: recorded_parts
 -- What the store has confirmed of these uploads.

@@ -12,4 +12,5 @@ number of worker processes may run, and any of them may be stopped, continued or
     answers     forgets kept answers of Idempotency-Keys
     reconcile   compares rows and store in both directions
     scrub       reads blobs back and checks every chunk and the whole
+    heal        has the store write what a drive that was away missed
 """

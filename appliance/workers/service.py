@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import appliance
 from appliance.domain.errors import Problem
+from appliance.objects import drives
 from appliance.objects.reader import ObjectReader
 from appliance.settings import Settings
 from appliance.telemetry import metrics, systemd
@@ -24,6 +26,7 @@ from appliance.wiring import AppServices, wire
 
 from .blobs import BlobsJob
 from .figures import Figures
+from .heal import HealJob
 from .housekeeping import AnswersJob, OutboxJob, SessionsJob
 from .job import Action, Job
 from .reconcile import ReconcileJob
@@ -36,6 +39,7 @@ __all__ = ["JOBS", "Options", "make_jobs", "serve"]
 
 JOBS = (
     "uploads", "blobs", "trash", "purging", "outbox", "answers", "sessions", "reconcile", "scrub",
+    "heal",
 )  # fmt: skip
 
 
@@ -110,7 +114,7 @@ async def _once(runner: Runner, jobs: Sequence[Job], dry_run: bool) -> int:
 def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> list[Job]:
     """In the order in which one's work makes another's."""
     stores, clock, control = services.stores, services.clock, services.control
-    limits = services.settings.limits
+    limits, store = services.settings.limits, services.settings.store
     everything: list[Job] = [
         UploadsJob(
             stores=stores, control=control, completion=services.completion, clock=clock,
@@ -129,6 +133,10 @@ def make_jobs(services: AppServices, reader: ObjectReader, options: Options) -> 
         ScrubJob(
             stores=stores, reader=reader, control=control, clock=clock,
             sample=options.scrub_sample, period_seconds=options.period_seconds,
+        ),
+        HealJob(
+            stores=stores, control=control,
+            look=functools.partial(drives.look, store) if store.kind == "minio" else None,
         ),
     ]  # fmt: skip
     wanted = [job for job in everything if not options.jobs or job.name in options.jobs]

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from appliance.doctor.store import drives_away
+from appliance.objects.drives import Drives, drives_away
 from tests.objects.store_processes import Place, new_place, started
 
 RULES = Path(__file__).resolve().parents[2] / "monitoring" / "rules"
@@ -48,7 +48,7 @@ def await_alert(place: Place, folder: Path, away: int) -> None:
         with urlopen(place.settings.endpoint + FIGURES, timeout=20) as answer:
             page = answer.read()
         said = judged(page, folder / "figures.yml", away)
-        if drives_away(page) == (away, len(DRIVES)) and not said:
+        if drives_away(page) == Drives(away, len(DRIVES)) and not said:
             return
         assert time.monotonic() < end, said or drives_away(page)
         time.sleep(1)

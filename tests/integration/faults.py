@@ -213,7 +213,7 @@ def owned(machine: Instance) -> dict[str, int]:
         return {
             name: conn.execute(f"select count(*) from {name}").fetchone()[0]  # type: ignore[index, arg-type, call-overload]
             for (name,) in tables
-            if name not in ("audits", "leases", "migrations")
+            if name not in ("audits", "heals", "leases", "migrations")
         }
 
 

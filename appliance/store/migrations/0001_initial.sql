@@ -155,16 +155,6 @@ create index blobs_by_key on blobs (object_key);
 create index blobs_to_judge on blobs (space_id, scrubbed_at) where state = 'quarantined' and proven;
 create index blobs_dying on blobs (space_id, dying_at) where state = 'dying';
 
--- New blobs that some drive of the store may lack: it was away when they were written
--- (docs/explanation/decisions/0011-healing-after-an-outage.md).
-create table heals (
-  space_id   bigint      not null,
-  blob_id    bigint      not null,
-  object_key text        not null,
-  created_at timestamptz not null,
-  primary key (space_id, blob_id)
-);
-
 -- The session that turns a chunk list into a blob. (upload, part) -> (length, sha256) never
 -- changes: it is chunk_list, written once with the row, before any object.
 create table uploads (

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from appliance.domain.errors import StoreUnavailable
 from appliance.objects.control import ObjectControl
 from appliance.objects.drives import Drives
 from appliance.store import heals
@@ -58,11 +59,18 @@ class HealJob:
         self._drives: Drives | None = None
 
     async def _may_ask(self) -> bool:
-        """Whether all drives are there, or there is nothing to wait for."""
+        """Whether all drives are there, or there is nothing to wait for.
+
+        A store that doesn't answer isn't asked again for each range of keys.
+        """
         if self._look is None:
             return True
         if time.monotonic() - self._looked >= self._fresh:
-            self._drives, self._looked = await self._look(), time.monotonic()
+            try:
+                self._drives = await self._look()
+            except StoreUnavailable:
+                self._drives = None
+            self._looked = time.monotonic()
         return self._drives is not None and self._drives.away == 0
 
     async def due(self, conn: Connection, low: int, high: int) -> Sequence[int]:

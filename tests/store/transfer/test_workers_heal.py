@@ -130,10 +130,11 @@ async def test_nothing_is_taken_off_while_the_store_does_not_answer(
         runner = Labour(cut_off, trash).runner()
         await runner.run(job(cut_off))
         assert runner.failures > 0
-        with pytest.raises(StoreUnavailable):
-            await drives.look(
-                msgspec.structs.replace(spread.settings, endpoint="http://127.0.0.1:9")
-            )
+    nowhere = msgspec.structs.replace(spread.settings, endpoint="http://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable):
+        await drives.look(nowhere)
+    silent = replace(spread, settings=nowhere)
+    assert await Labour(silent, trash).run(job(silent)) == {}
     assert await waiting(spread) == 1
 
 

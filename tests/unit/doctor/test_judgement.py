@@ -28,6 +28,7 @@ from appliance.doctor.clocks import Clock
 from appliance.doctor.codes import Level
 from appliance.doctor.origins import Certificate, Origin, OriginFacts
 from appliance.doctor.report import Line, Unexaminable
+from appliance.objects.drives import Drives
 from appliance.store.queues import Waiting
 from appliance.store.standing import Standby, Standing
 
@@ -265,9 +266,12 @@ def test_databases() -> None:
     [
         (store.StoreFacts("minio", quorum=(200, "4")), "store.ok"),
         (store.StoreFacts("minio", quorum=(503, "4")), "store.no-write-quorum"),
-        (store.StoreFacts("minio", quorum=(200, "3"), drives=(0, 4)), "store.ok"),
-        (store.StoreFacts("minio", quorum=(200, "3"), drives=(1, 4)), "store.degraded"),
-        (store.StoreFacts("minio", quorum=(503, "3"), drives=(2, 4)), "store.no-write-quorum"),
+        (store.StoreFacts("minio", quorum=(200, "3"), drives=Drives(0, 4)), "store.ok"),
+        (store.StoreFacts("minio", quorum=(200, "3"), drives=Drives(1, 4)), "store.degraded"),
+        (
+            store.StoreFacts("minio", quorum=(503, "3"), drives=Drives(2, 4)),
+            "store.no-write-quorum",
+        ),
         (store.StoreFacts("seaweedfs"), "store.ok"),
         (store.StoreFacts("seaweedfs", "Connection refused"), "store.unreachable"),
         (store.StoreFacts("seaweedfs", "", "refused"), "store.refuses"),
@@ -275,35 +279,6 @@ def test_databases() -> None:
 )
 def test_the_store(facts: store.StoreFacts, code: str) -> None:
     assert codes(store.judge(facts)) == [code]
-
-
-@pytest.mark.parametrize(
-    ("offline", "online", "healing", "expected"),
-    [
-        (0, (4,), (0,), (0, 4)),
-        (1, (3,), (0,), (1, 4)),  # a host or drive that is gone
-        (0, (3,), (0,), (1, 4)),  # a drive that isn't mounted: seen of a MinIO of 4 drives
-        (0, (4,), (1,), (1, 4)),  # an empty one that MinIO has taken in
-        (2, (3, 3), (0, 0), (2, 8)),
-    ],
-)
-def test_drives_that_are_away(
-    offline: int, online: tuple[int, ...], healing: tuple[int, ...], expected: tuple[int, int]
-) -> None:
-    """As MinIO writes its figures."""
-    head = "# TYPE minio_cluster_drive_offline_total gauge\n"
-    lines = [
-        f'minio_cluster_drive_offline_total{{server="c1:9000"}} {offline}',
-        f'minio_cluster_drive_total{{server="c1:9000"}} {expected[1]}',
-        *(
-            f"minio_cluster_health_erasure_set_{what}_drives"
-            f'{{pool="0",server="c1:9000",set="{number}"}} {drives}'
-            for what, sets in (("online", online), ("healing", healing))
-            for number, drives in enumerate(sets)
-        ),
-    ]
-    assert store.drives_away((head + "\n".join(lines) + "\n").encode()) == expected
-    assert store.drives_away(b"<Error><Code>AccessDenied</Code></Error>") is None
 
 
 def test_redis() -> None:

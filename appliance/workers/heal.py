@@ -12,19 +12,21 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from appliance.domain.errors import StoreUnavailable
 from appliance.objects.control import ObjectControl
 from appliance.objects.drives import Drives
 from appliance.store import heals
 from appliance.store.pools import Connection, Stores
+from appliance.telemetry.logs import get_logger
 
 from .holding import Lease
 from .job import Action, Done
 
 __all__ = ["HealJob"]
 
+_log = get_logger("workers")
 _BATCH = 5000
 _SPACES = 1000
 _AT_ONCE = 16
@@ -96,27 +98,39 @@ class HealJob:
         again = [
             blob for blob in object_keys if now - self._asked.get((key, blob), now) >= self._apart
         ]
-        await self._ask_for([object_keys[blob] for blob in first + again])
-        self._asked |= {(key, blob): time.monotonic() for blob in first}
-        healed = await self._take_off(key, again, lease) if again else 0
-        for blob in again:
+        unreadable = await self._ask_for({blob: object_keys[blob] for blob in first + again})
+        self._asked |= {(key, blob): time.monotonic() for blob in first if blob not in unreadable}
+        done = [blob for blob in again if blob not in unreadable]
+        healed = await self._take_off(key, done, lease) if done else 0
+        for blob in done:
             del self._asked[key, blob]
-        return Done(asked=len(first), healed=healed)
+        if unreadable:
+            _log.error("blobs unreadable", space=key, blobs=sorted(unreadable)[:5])
+        return Done(asked=len(set(first) - unreadable), healed=healed)
 
-    async def _ask_for(self, keys: Sequence[str]) -> None:
-        """One that isn't there any more has nothing to heal."""
+    async def _ask_for(self, object_keys: Mapping[int, str]) -> set[int]:
+        """Those the store can't look at while it answers otherwise: they hold up no other.
+
+        One that isn't there any more has nothing to heal.
+        """
         turns = asyncio.Semaphore(_AT_ONCE)
+        unreadable: set[int] = set()
 
-        async def ask(object_key: str) -> None:
+        async def ask(blob: int, object_key: str) -> None:
             async with turns:
-                await self._control.head(object_key)
+                try:
+                    await self._control.head(object_key)
+                except StoreUnavailable:
+                    await self._control.ping()
+                    unreadable.add(blob)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for each in keys:
-                    group.create_task(ask(each))
+                for blob, object_key in object_keys.items():
+                    group.create_task(ask(blob, object_key))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
+        return unreadable
 
     async def _take_off(self, space_id: int, blob_ids: Sequence[int], lease: Lease) -> int:
         async def work(conn: Connection) -> int:

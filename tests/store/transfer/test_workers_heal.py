@@ -120,6 +120,23 @@ async def test_one_that_is_gone_holds_nothing_up(spread: World, laboured: Labour
     assert await laboured.run(job(spread)) == {"asked": 1, "healed": 1}
 
 
+async def test_one_that_can_not_be_looked_at_holds_no_other_up(
+    spread: World, laboured: Labour, place: Place
+) -> None:
+    await told(spread, away=0)
+    await spread.put(File.small())
+    (broken,) = await spread.objects()
+    for drive in place.drives[1:]:
+        (drive / BUCKET / broken / "xl.meta").write_bytes(b"what is here now is no metadata")
+    with pytest.raises(StoreUnavailable):
+        await spread.control.head(broken)
+    await spread.put(File.small())
+    heal = job(spread)
+    assert await laboured.run(heal) == {"asked": 1, "healed": 1}
+    assert await laboured.run(heal) == {}
+    assert await waiting(spread) == 1
+
+
 async def test_nothing_is_taken_off_while_the_store_does_not_answer(
     spread: World, trash: Trash
 ) -> None:

@@ -31,6 +31,7 @@ from .faults import DRILLS, Drill, Scene
 from .hosts import Cluster
 from .ledger import Ledger, Violation
 from .load import Load, Writer, make_folder, start_uploader
+from .pieces import everywhere
 from .verify import verify
 
 _WRITERS = 2  # of each shard
@@ -53,7 +54,7 @@ async def _run(lab: Lab, drills: list[Drill]) -> int:
     for file in ("main.yml", "zz-lab.yml"):
         variables |= yaml.safe_load((lab.inventory / "group_vars/all" / file).read_text())
     shards = variables["stowbay_shards"]
-    cluster = Cluster(lab, names, tuple(each["name"] for each in shards))
+    cluster = Cluster(lab, names, {each["name"]: each["port"] for each in shards})
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stowbay-drills-")))
         ca = place / "ca.pem"
@@ -106,10 +107,12 @@ async def _drill(drill: Drill, scene: Scene, checked: set[str]) -> bool:
 
 
 async def _end(scene: Scene) -> bool:
-    """What the first drill left whole, a later one may have lost: each upload is fetched again."""
+    """What the first drill left whole, a later one may have lost: each upload is fetched again, and
+    each drive of the store asked for its piece of it."""
     checked = set[str]()
     try:
         healed = f"{await scene.healed()}, {await scene.drives_healed()}"
+        healed += f", {await everywhere(scene.cluster)}"
         wrong = await verify(scene.load, checked=checked)
         alerts = ", ".join(sorted(await firing(scene.cluster)))
     except Exception as error:

@@ -16,6 +16,7 @@ from tests.cluster.places import REPOSITORY
 from .alerts import firing
 from .hosts import Cluster, CommandFailed, not_restarted, until
 from .load import Load, problem_code
+from .pieces import everywhere
 
 __all__ = ["DRILLS", "Drill", "Scene"]
 
@@ -155,13 +156,16 @@ async def store_killed(scene: Scene) -> str:
 
 
 async def host_rebuilt(scene: Scene) -> str:
-    """A host burns down with its disks; the playbook makes it anew on an empty machine."""
+    """A host burns down with its disks; the playbook makes it anew on an empty machine. The store's
+    other drives must have what one of them missed in a drill before."""
     host = scene.cluster.names[0]
+    await everywhere(scene.cluster)
     await scene.cluster.power_cut(host)
     await scene.writes_go_on()
     await scene.cluster.boot(host, fresh=True)
     await _playbook("site.yml")
-    return f"{host}, {await scene.healed(420)}, {await scene.drives_healed()}"
+    healed = f"{await scene.healed(420)}, {await scene.drives_healed()}"
+    return f"{host}, {healed}, {await everywhere(scene.cluster)}"
 
 
 async def redis_killed(scene: Scene) -> str:

@@ -35,7 +35,12 @@ class CommandFailed(Exception):
 class Cluster:
     lab: Lab
     names: tuple[str, ...]
-    shards: tuple[str, ...]
+    ports: Mapping[str, int]
+    """Of each shard's members."""
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        return tuple(self.ports)
 
     async def run(self, host: str, *command: str, check: bool = True, limit: float = 60) -> str:
         """One command as root on a host that runs; needs no network."""
@@ -113,6 +118,15 @@ class Cluster:
             if member["Role"] == "Leader":
                 return str(member["Member"])
         raise CommandFailed(f"{shard} has no leader")
+
+    async def sql(self, shard: str, text: str) -> list[str]:
+        """Rows that the shard's leader answers, fields by |."""
+        said = await self.run(
+            await self.leader(shard), "setpriv", "--reuid=postgres", "--regid=postgres",
+            "--init-groups", "psql", "-XAtq", "-h", "/var/run/postgresql",
+            "-p", str(self.ports[shard]), "-d", "stowbay", "-c", text,
+        )  # fmt: skip
+        return said.splitlines()
 
     async def redis_master(self) -> str:
         for host in await self.running():

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster.drills.hosts import not_restarted, whole_shard
 from tests.cluster.drills.load import problem_code
+from tests.cluster.drills.pieces import lacking
 
 
 def test_a_service_was_restarted_when_its_run_is_another():
@@ -63,3 +64,13 @@ def test_a_shard_is_not_whole(members):
 )
 def test_the_code_is_the_end_of_what_the_client_said(said, code):
     assert problem_code(said) == code
+
+
+def test_an_object_lacks_the_drives_that_have_no_piece_of_it():
+    drives = {"c1/d1": {"a", "b"}, "c1/d2": {"a", "odd"}, "c2/d1": {"b"}}
+    assert lacking(["a", "b", "gone"], drives) == {
+        "a": ["c2/d1"],
+        "b": ["c1/d2"],
+        "gone": ["c1/d1", "c1/d2", "c2/d1"],
+    }
+    assert lacking(["a"], {"c1/d1": {"a"}, "c1/d2": {"a", "odd"}}) == {}

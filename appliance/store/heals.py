@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from . import queries
 from .pools import Connection
 from .rows import ask_one
 
-__all__ = ["healed", "spaces_with_heals", "waiting"]
+__all__ = ["count_late", "healed", "spaces_with_heals", "waiting"]
 
 Q = queries.load(__file__)
 
@@ -23,6 +24,13 @@ async def waiting(conn: Connection, space_id: int, limit: int) -> list[tuple[int
     values = {"space_id": space_id, "limit": limit}
     found = await (await conn.execute(Q["waiting_heals"], values)).fetchall()
     return [(int(row[0]), str(row[1])) for row in found]
+
+
+async def count_late(conn: Connection, low: int, high: int, before: datetime) -> int:
+    """Stored before that time, and still waiting."""
+    values = {"low": low, "high": high, "before": before}
+    rows = await (await conn.execute(Q["count_late_heals"], values)).fetchall()
+    return int(rows[0][0])
 
 
 async def healed(conn: Connection, space_id: int, blob_ids: Sequence[int]) -> int:

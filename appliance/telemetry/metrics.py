@@ -149,11 +149,18 @@ UPLOADS_STUCK = Metric(
     "Uploads that have been completing or aborting for more than 15 minutes. Must be 0.",
     process="worker",
 )
+HEALS_LATE = Metric(
+    "stowbay_heals_late",
+    "gauge",
+    "Stored objects that have waited for more than 15 minutes until every drive of the store is "
+    "known to have them. 0 but while a drive is away, and shortly after.",
+    process="worker",
+)
 
 TABLE = (
     REQUESTS, REQUEST_SECONDS, IN_FLIGHT, PROBLEMS, CACHE_LOOKUPS, CACHE_FAILURES, CACHE_UP,
     LOOP_LAG, START_TIME, JOB_RUNS, JOB_SECONDS, JOB_ITEMS, UNEXPLAINED, SCRUB_FAILURES,
-    DATABASE_WRITABLE, UPLOADS_STUCK,
+    DATABASE_WRITABLE, UPLOADS_STUCK, HEALS_LATE,
 )  # fmt: skip
 
 

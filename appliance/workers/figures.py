@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 
 from prometheus_client import start_http_server
 
 from appliance.domain.clock import Clock
 from appliance.domain.errors import Problem
 from appliance.settings import Database
-from appliance.store import audits, uploads
+from appliance.store import audits, heals, uploads
 from appliance.store.pools import Connection, Stores
 from appliance.store.routing import buckets
 from appliance.store.writable import why_not_writable
@@ -74,16 +74,24 @@ class Figures:
                 for kind, count in (await unexplained(self._stores)).items():
                     self._meters.gauge(metrics.UNEXPLAINED).labels(kind).set(count)
                 self._meters.gauge(metrics.UPLOADS_STUCK).set(await self.stuck())
+                self._meters.gauge(metrics.HEALS_LATE).set(await self.heals_late())
             await asyncio.sleep(_SUMS_SECONDS)
 
     async def stuck(self) -> int:
         """Uploads, over all spaces, that no worker gets to their end."""
+        return await self._late(uploads.count_stuck)
+
+    async def heals_late(self) -> int:
+        """Blobs, over all spaces, that no worker gets off the queue of heals."""
+        return await self._late(heals.count_late)
+
+    async def _late(self, count: Callable[[Connection, int, int, datetime], Awaitable[int]]) -> int:
         before = self._clock.now() - _STUCK
         total = 0
         for low, high in buckets():
 
             async def read(conn: Connection, low: int = low, high: int = high) -> int:
-                return await uploads.count_stuck(conn, low, high, before)
+                return await count(conn, low, high, before)
 
             total += await self._stores.run(max(low, 1), read)
         return total

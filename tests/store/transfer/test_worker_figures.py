@@ -56,7 +56,7 @@ async def test_each_database_that_takes_writes_is_told(
 ) -> None:
     figures = Figures(Meters("worker"), world.stores, databases, world.clock)
     wanted = {("stowbay_database_writable", each.name) for each in databases}
-    found = await scraped(figures, {*wanted, ("stowbay_uploads_stuck",)})
+    found = await scraped(figures, {*wanted, ("stowbay_uploads_stuck",), ("stowbay_heals_late",)})
     assert {found[name] for name in wanted} == {1.0}
     for each in databases:
         with psycopg.connect(each.write_dsn) as conn:
@@ -107,13 +107,17 @@ async def test_a_database_that_is_gone_takes_no_writes(clock: MovableClock) -> N
         assert not found["stowbay_database_writable", "gone"]
 
 
+def seen_later(world: World, databases: tuple[Database, ...], minutes: int) -> Figures:
+    later = MovableClock()
+    later.time = world.clock.now() + timedelta(minutes=minutes)
+    return Figures(Meters("worker"), world.stores, databases, later)
+
+
 async def test_an_upload_is_stuck_after_a_quarter_of_an_hour(
     world: World, databases: tuple[Database, ...]
 ) -> None:
     async def stuck(minutes: int) -> int:
-        later = MovableClock()
-        later.time = world.clock.now() + timedelta(minutes=minutes)
-        return await Figures(Meters("worker"), world.stores, databases, later).stuck()
+        return await seen_later(world, databases, minutes).stuck()
 
     before = await stuck(14), await stuck(16)
     file = File.large()
@@ -124,3 +128,17 @@ async def test_an_upload_is_stuck_after_a_quarter_of_an_hour(
             world.home.caller, outcome.upload.id
         )
     assert (await stuck(14), await stuck(16)) == (before[0], before[1] + 1)
+
+
+async def test_a_blob_waits_for_healing_too_long_after_a_quarter_of_an_hour(
+    world: World, databases: tuple[Database, ...]
+) -> None:
+    async def late(minutes: int) -> int:
+        return await seen_later(world, databases, minutes).heals_late()
+
+    before = await late(14), await late(16)
+    file = File.large()
+    (outcome,) = await world.begin(file)
+    await world.fill(outcome, file)
+    await world.completion.complete(world.home.caller, outcome.upload.id)
+    assert (await late(14), await late(16)) == (before[0], before[1] + 1)

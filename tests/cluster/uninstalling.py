@@ -42,7 +42,7 @@ _NOTHING_LEFT = f"""
 for each in {_GONE}; do find "$each" -type f 2>/dev/null; done
 find /usr/local/bin /usr/local/sbin /etc/systemd /etc/ssh/sshd_config.d -name '*stowbay*'
 find /etc/systemd/system ! -type d '(' -name 'patroni@*' -o -name 'prometheus*' ')'
-ls -d /var/cache/stowbay* 2>/dev/null
+ls -d /var/cache/stowbay* /var/lib/postgresql/*.pgpass 2>/dev/null
 findmnt --noheadings --list | grep /var/cache/
 grep -E 'stowbay-(edge|cache)' /etc/fstab /etc/crypttab 2>/dev/null
 """

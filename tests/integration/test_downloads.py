@@ -97,7 +97,7 @@ def test_tampered_and_forged_tickets_are_refused(user: User) -> None:
     for wrong in forged:
         reply = user.instance.call("GET", f"{base}?t={wrong}")
         assert reply.status in (403, 414), wrong
-        assert b"aaa" not in reply.body
+        assert b"a" * 100 not in reply.body
     assert user.instance.call("GET", mine).status == 200
 
 

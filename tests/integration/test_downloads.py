@@ -76,7 +76,7 @@ def _encode(document: dict[str, object]) -> str:
 
 
 def test_tampered_and_forged_tickets_are_refused(user: User) -> None:
-    mine = p.ticket(user, p.stored(user, "mine", b"a" * 100)["node"])["url"]
+    mine = p.ticket(user, p.stored(user, "mine", b"z" * 100)["node"])["url"]
     other = p.ticket(user, p.stored(user, "other", b"b" * 100)["node"])["url"]
     token, (head, claims, signature) = _parts(mine)
     _, (_, other_claims, _) = _parts(other)
@@ -97,7 +97,7 @@ def test_tampered_and_forged_tickets_are_refused(user: User) -> None:
     for wrong in forged:
         reply = user.instance.call("GET", f"{base}?t={wrong}")
         assert reply.status in (403, 414), wrong
-        assert b"a" * 100 not in reply.body
+        assert b"zzz" not in reply.body
     assert user.instance.call("GET", mine).status == 200
 
 

@@ -70,7 +70,7 @@ def _request(connection: socket.socket) -> bytes | None:
 
 def put(pipe: Pipe, body: bytes = b"body") -> int:
     return pipe.put(
-        "/k?x=1", {"Content-Length": "999", "X-A": "b"}, len(body), lambda: iter([body])
+        "/k?x=1", {"Content-Length": "999999", "X-A": "b"}, len(body), lambda: iter([body])
     ).status
 
 
@@ -86,7 +86,7 @@ def test_a_put_says_its_length_once_and_keeps_the_connection() -> None:
         assert put(pipe) == 200
         assert put(pipe, bytes(300_000)) == 200
         assert seen[0].lower().count(b"content-length: 4\r\n") == 1
-        assert b"length: 999" not in seen[0].lower()
+        assert b"999999" not in seen[0]
         assert len(seen[1].partition(b"\r\n\r\n")[2]) == 300_000
 
 
